@@ -1,0 +1,58 @@
+"""The Flask application: API and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app, g, request
+
+from authsvc.authn.authenticators import Authentication
+from authsvc.authn.snapshot import Snapshots
+from authsvc.core import api, db, web
+from authsvc.core.base import create_base
+from authsvc.core.settings import Settings
+from authsvc.core.versioning import VersionReader
+from authsvc.distribution.client import RegistryClient
+from authsvc.rbac.principal import ANONYMOUS
+from authsvc.token.issuer import Issuer
+from authsvc.wiring import API, AUTHENTICATORS, PAGES, internal_registry, make_issuer
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What one process needs to decide: made once, shared by the API, the gate and the token endpoint."""
+
+    settings: Settings
+    snapshots: Snapshots
+    authentication: Authentication
+    issuer: Issuer
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application with API and pages."""
+    app = create_base(settings)
+    with app.app_context():
+        snapshots = Snapshots(app, VersionReader(db.db.engine))
+    authentication = Authentication(app, AUTHENTICATORS, settings.credential_cache_seconds)
+    services = Services(settings, snapshots, authentication, make_issuer(settings))
+    app.extensions["tidegate"] = services
+    registry: RegistryClient = internal_registry(settings, services.issuer, "api")
+    app.extensions["registry"] = registry
+    web.init(app)
+    app.before_request(_identify)
+    harbor = api.init(app)
+    for blueprint in API:
+        harbor.register_blueprint(blueprint, url_prefix=api.PREFIX + (blueprint.url_prefix or ""))
+    for blueprint in PAGES:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _identify() -> None:
+    """Who asks, once a request. The gate's own paths and the files of the pages see to it themselves, or need nobody."""
+    g.principal = ANONYMOUS
+    if not request.path.startswith(api.PREFIX):
+        return
+    services: Services = current_app.extensions["tidegate"]
+    header = request.headers.get("Authorization", "")
+    g.principal = services.authentication.identify(header, services.snapshots.current())[0]
+

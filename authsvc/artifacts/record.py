@@ -1,0 +1,129 @@
+"""Recording what the registry holds: idempotent, in any order, any number of times.
+
+The same digest and the same tag give the same rows. Nothing here asks the registry; who calls has asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from authsvc.artifacts.models import Artifact, ArtifactBlob, ArtifactReference, Blob, Tag
+from authsvc.core.db import db, insert_ignore
+from authsvc.distribution.manifest import Descriptor, Manifest
+from authsvc.repositories.models import Repository
+
+
+def artifact(repository: Repository, manifest: Manifest, extra_attrs: Mapping[str, Any], at: datetime) -> Artifact:
+    """The artifact of a manifest in a repository, made with its blobs and children if it is new."""
+    found = find(repository, manifest.digest)
+    if found is None:
+        is_new = insert_ignore(
+            Artifact,
+            repository_id=repository.id,
+            project_id=repository.project_id,
+            digest=manifest.digest,
+            type=manifest.kind,
+            media_type=manifest.media_type if manifest.is_index or not manifest.config else manifest.config.media_type,
+            manifest_media_type=manifest.media_type,
+            artifact_type=manifest.artifact_type or manifest.media_type,
+            subject_digest=manifest.subject.digest if manifest.subject else None,
+            own_size=manifest.size + sum(blob.size for blob in manifest.blobs),
+            size=manifest.size + sum(blob.size for blob in manifest.blobs),
+            push_time=at,
+            extra_attrs=dict(extra_attrs),
+            annotations=dict(manifest.annotations),
+        )
+        found = find(repository, manifest.digest)
+        assert found is not None  # noqa: S101 - inserted above, by us or by another process
+        if is_new:
+            _add_blobs(found, manifest.blobs)
+            _add_children(found, manifest.manifests)
+            _resize(repository, found)
+    return found
+
+
+def find(repository: Repository, digest: str) -> Artifact | None:
+    """The artifact with that digest in the repository, or None."""
+    return db.session.scalar(select(Artifact).where(Artifact.repository_id == repository.id, Artifact.digest == digest))
+
+
+def _add_blobs(owner: Artifact, blobs: tuple[Descriptor, ...]) -> None:
+    for blob in blobs:
+        insert_ignore(Blob, digest=blob.digest, size=blob.size, media_type=blob.media_type)
+    ids = select(Blob.id).where(Blob.digest.in_([blob.digest for blob in blobs]))
+    for blob_id in db.session.scalars(ids):
+        insert_ignore(ArtifactBlob, artifact_id=owner.id, blob_id=blob_id)
+
+
+def _add_children(parent: Artifact, children: tuple[Descriptor, ...]) -> None:
+    for position, child in enumerate(children):
+        insert_ignore(
+            ArtifactReference,
+            parent_id=parent.id,
+            position=position,
+            child_digest=child.digest,
+            platform=dict(child.platform) if child.platform else None,
+            annotations=dict(child.annotations),
+            urls=list(child.urls),
+        )
+
+
+def _resize(repository: Repository, changed: Artifact) -> None:
+    """An index is as large as itself and its children; whichever of them is recorded last completes the sum."""
+    own = select(ArtifactReference.parent_id).where(ArtifactReference.child_digest == changed.digest)
+    indexes = select(Artifact).where(Artifact.repository_id == repository.id, Artifact.id.in_(own))
+    for index in (changed, *db.session.scalars(indexes)):
+        digests = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id == index.id)
+        children = select(func.sum(Artifact.size)).where(Artifact.repository_id == repository.id, Artifact.digest.in_(digests))
+        index.size = index.own_size + (db.session.scalar(children) or 0)
+
+
+def tag(repository: Repository, name: str, target: Artifact, at: datetime) -> None:
+    """Let a tag point to an artifact, whatever it pointed to."""
+    if insert_ignore(Tag, repository_id=repository.id, artifact_id=target.id, name=name, push_time=at):
+        return
+    found = find_tag(repository, name)
+    if found is not None:
+        found.artifact_id = target.id
+        found.push_time = max(found.push_time, at)
+
+
+def find_tag(repository: Repository, name: str) -> Tag | None:
+    """The tag of that name in the repository, or None."""
+    return db.session.scalar(select(Tag).where(Tag.repository_id == repository.id, Tag.name == name))
+
+
+def untag(repository: Repository, name: str) -> bool:
+    """Forget a tag; True if there was one."""
+    result: Any = db.session.execute(delete(Tag).where(Tag.repository_id == repository.id, Tag.name == name))
+    return bool(result.rowcount)
+
+
+def forget(repository: Repository, digest: str) -> bool:
+    """Forget an artifact and every tag on it; True if there was one."""
+    found = find(repository, digest)
+    if found is None:
+        return False
+    # Said here and not left to ON DELETE: it must hold on databases that were made without foreign keys, too.
+    for model, column in ((Tag, Tag.artifact_id), (ArtifactBlob, ArtifactBlob.artifact_id), (ArtifactReference, ArtifactReference.parent_id)):
+        db.session.execute(delete(model).where(column == found.id))
+    db.session.delete(found)
+    db.session.flush()
+    return True
+
+
+def pulled(repository: Repository, target: Artifact, tag_name: str | None, at: datetime) -> None:
+    """Count a pull and move the pull times forward; late events do not move them back."""
+    db.session.execute(
+        update(Repository).where(Repository.id == repository.id).values(pull_count=Repository.pull_count + 1),
+        execution_options={"synchronize_session": False},
+    )
+    if target.pull_time is None or target.pull_time < at:
+        target.pull_time = at
+    found = find_tag(repository, tag_name) if tag_name else None
+    if found is not None and (found.pull_time is None or found.pull_time < at):
+        found.pull_time = at

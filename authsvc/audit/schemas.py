@@ -1,0 +1,24 @@
+"""Harbor's `AuditLog` and `AuditLogExt`; ours add address, user agent and request id."""
+
+from marshmallow import fields
+
+from authsvc.core.api import Schema, Time
+
+
+class AuditLogSchema(Schema):
+    id = fields.Integer()
+    username = fields.String()
+    resource = fields.String()
+    resource_type = fields.String()
+    operation = fields.String()
+    op_time = Time()
+
+
+class AuditLogExtSchema(AuditLogSchema):
+    always = frozenset({"operation_result"})
+
+    operation_description = fields.String(attribute="description")
+    operation_result = fields.Boolean(attribute="succeeded")
+    address = fields.String()
+    user_agent = fields.String()
+    request_id = fields.String()

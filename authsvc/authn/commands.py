@@ -1,0 +1,69 @@
+"""`authsvc explain`: which role, membership or public rule decides."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from authsvc.authn.principals import load_account, load_project
+from authsvc.core.commands import on_database, output_option
+from authsvc.core.errors import BadRequest, NotFound
+from authsvc.core.names import is_repository, project_of
+from authsvc.rbac.explain import explain as explain_decision
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.principal import ANONYMOUS, Principal
+from authsvc.rbac.roles import ALL_PERMISSIONS
+from authsvc.users import service as users
+
+_EXIT_DENIED = 12
+
+
+def _permission(text: str) -> Permission:
+    resource, _, action = text.rpartition(":")
+    try:
+        permission = Permission(Resource(resource or "repository"), Action(action))
+    except ValueError:
+        permission = None
+    if permission not in ALL_PERMISSIONS:
+        raise BadRequest(f"{text} is no permission; pull, push and delete are, and resource:action pairs such as member:create")
+    return permission
+
+
+def _who(name: str) -> Principal:
+    if name == "anonymous":
+        return ANONYMOUS
+    account = load_account(users.get_by_name(name).id)
+    if account is None:
+        raise NotFound(f"user {name} not found")
+    if account.disabled:
+        raise BadRequest(f"{name} is disabled and may do nothing at all")
+    return account.principal
+
+
+@click.command()
+@click.argument("user")
+@click.argument("action")
+@click.argument("repository")
+@output_option
+@on_database
+def explain(user: str, action: str, repository: str, output: str) -> None:
+    """Why USER (or "anonymous") may or may not do ACTION on REPOSITORY (or a project).
+
+    ACTION is pull, push, delete, or resource:action such as member:create. Exit status 0: allowed, 12: denied.
+    """
+    if "/" in repository and not is_repository(repository):
+        raise BadRequest(f"{repository} is no repository name: lower case, project/name")
+    project = project_of(repository)
+    found = explain_decision(_who(user), _permission(action), project, load_project(project))
+    if output == "json":
+        click.echo(json.dumps(asdict(found) | {"repository": repository}, indent=2))
+    else:
+        click.echo(f"{'allowed' if found.allowed else 'denied'}: {found.reason}")
+    if not found.allowed:
+        sys.exit(_EXIT_DENIED)
+
+
+COMMANDS = (explain,)

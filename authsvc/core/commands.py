@@ -1,0 +1,60 @@
+"""What every command of ours does alike: output for people and for programs, and who is behind it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from flask import Flask
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from authsvc.core.base import create_base
+from authsvc.core.clock import rfc3339
+from authsvc.core.db import transaction
+from authsvc.core.origin import Origin, coming_from
+from authsvc.core.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+output_option = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="for people or for programs")
+
+
+def actor() -> str:
+    """Who is behind a command, for the audit log. No user name of ours holds a colon."""
+    return f"local:{getpass.getuser()}"
+
+
+def on_database(command: Callable[P, R]) -> Callable[P, R]:
+    """Run a command in a transaction on the database of the settings: committed at its end, rolled back if it fails."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        settings: Settings = click.get_current_context().find_object(Settings) or Settings.from_env()
+        app: Flask = create_base(settings)
+        with app.app_context(), coming_from(Origin(user_agent="authsvc")), transaction():
+            return command(*args, **kwargs)
+
+    return wrapper
+
+
+def show(rows: Iterable[Mapping[str, Any]], output: str) -> None:
+    """Print rows as a table, or as a JSON list with the same names."""
+    rows = [{key: rfc3339(value) if isinstance(value, datetime) else value for key, value in row.items()} for row in rows]
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo("none", err=True)
+        return
+    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+    Console(highlight=False).print(table)

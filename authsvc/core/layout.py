@@ -1,0 +1,53 @@
+"""Where things lie below `state_dir`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from authsvc.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    settings: Settings
+
+    @property
+    def root(self) -> Path:
+        return self.settings.state_dir
+
+    @property
+    def keys(self) -> Path:
+        """The token signing keys."""
+        return self.root / "keys"
+
+    @property
+    def tls(self) -> Path:
+        """The certificates that nginx serves, and the authority below which we make them."""
+        return self.root / "tls"
+
+    @property
+    def ca_certificate(self) -> Path:
+        """What clients must trust; there is none when the operator brought a certificate."""
+        return self.tls / "ca.crt"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
+    def webhook_secret(self) -> Path:
+        """What the registry shows the webhook."""
+        return self.secrets / "webhook"
+
+    @property
+    def registry_http_secret(self) -> Path:
+        """What the registry signs upload states with."""
+        return self.secrets / "registry-http"
+
+    @property
+    def config(self) -> Path:
+        """Rendered configuration files."""
+        return self.root / "config"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "log"

@@ -1,0 +1,38 @@
+"""Where a change comes from, for the audit log: set by each edge (request, event, command), read by `audit`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Source address, user agent and request id; empty where there is none."""
+
+    address: str = ""
+    user_agent: str = ""
+    request_id: str = ""
+
+
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+
+
+def current() -> Origin:
+    """The origin of what happens now."""
+    return _origin.get()
+
+
+def set_current(origin: Origin) -> None:
+    """For an edge that handles one thing in a context of its own (a request)."""
+    _origin.set(origin)
+
+
+@contextmanager
+def coming_from(origin: Origin) -> Iterator[None]:
+    """For an edge that handles many things in a row (events of several clients)."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)

@@ -1,0 +1,173 @@
+"""Harbor's list queries: `q=` and `sort=`, parsed into plain data, applied to an allow-list of columns.
+
+Grammar (Harbor API v2.0): `q=k1=v1,k2=~v2,k3=[min~max],k4={a b c},k5=(a b c)`: exact, contains (case-insensitive),
+inclusive range with either side open, any of, all of. Keys are snake_case or Go style (`ProjectID`); unknown keys are
+ignored, so a key that is no column of the allow-list can never be asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import ColumnElement, Select, false
+from sqlalchemy.types import Boolean, DateTime, Integer, TypeDecorator
+
+from authsvc.core.errors import BadRequest
+
+Columns = Mapping[str, ColumnElement[Any]]
+_MAX_TERMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    values: tuple[str, ...]
+
+
+Match = Exact | Contains | Range | AnyOf | AllOf
+
+
+def parse_q(text: str) -> dict[str, Match]:
+    """Parse `q` into key -> match; keys come back normalised (`ProjectID` and `project_id` are `projectid`).
+
+    Raises:
+        BadRequest: Harbor's messages for a part without "=", or an open bracket.
+    """
+    matches: dict[str, Match] = {}
+    parts = [part for part in unquote(text).split(",") if part.strip()]
+    if len(parts) > _MAX_TERMS:
+        raise BadRequest(f"the query string has more than {_MAX_TERMS} parts")
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise BadRequest('the query string must contain "=" and the key/value cannot be empty')
+        matches[_normal(key)] = _parse_value(value.strip())
+    return matches
+
+
+def _normal(key: str) -> str:
+    return key.strip().replace("_", "").lower()
+
+
+def _parse_value(text: str) -> Match:
+    if text.startswith("~"):
+        return Contains(_unescape(text[1:]))
+    for opening, closing in ("[]", "{}", "()"):
+        if not text.startswith(opening):
+            continue
+        if not text.endswith(closing) or len(text) < 2:
+            raise BadRequest(f"invalid query string value: {text}")
+        inner = text[1:-1].strip()
+        if opening == "[":
+            low, tilde, high = inner.partition("~")
+            if not tilde:
+                raise BadRequest(f"invalid query string value: {text}")
+            return Range(_unquoted(low), _unquoted(high))
+        values = tuple(_unquoted(value) for value in inner.split())
+        return AnyOf(values) if opening == "{" else AllOf(values)
+    return Exact(_unescape(text))
+
+
+def _unescape(text: str) -> str:
+    return text[1:] if text.startswith("\\") else text
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip("\"'")
+
+
+def parse_sort(text: str) -> list[tuple[str, bool]]:
+    """Parse `sort` into (normalised key, descending) pairs."""
+    keys = [key.strip() for key in text.split(",") if key.strip("- ")]
+    return [(_normal(key.removeprefix("-")), key.startswith("-")) for key in keys]
+
+
+def filtered(statement: Select[Any], q: str | None, columns: Columns) -> Select[Any]:
+    """Narrow a select by `q`, on the columns of the allow-list only."""
+    by_key = {_normal(name): column for name, column in columns.items()}
+    for key, match in parse_q(q or "").items():
+        if key in by_key:
+            statement = statement.where(_condition(by_key[key], match))
+    return statement
+
+
+def ordered(statement: Select[Any], sort: str | None, columns: Columns, default: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """Order a select by `sort`, or by the default if no known key is named; ties always break the same way."""
+    by_key = {_normal(name): column for name, column in columns.items()}
+    wanted = [(by_key[key], descending) for key, descending in parse_sort(sort or "") if key in by_key]
+    clauses = [column.desc() if descending else column.asc() for column, descending in wanted]
+    return statement.order_by(*clauses, *default)
+
+
+def _condition(column: ColumnElement[Any], match: Match) -> ColumnElement[bool]:
+    match match:
+        case Exact(value):
+            return column == _typed(column, value)
+        case Contains(value):
+            return column.icontains(value, autoescape=True) if _is_text(column) else column == _typed(column, value)
+        case AnyOf(values):
+            return column.in_([_typed(column, value) for value in values])
+        case AllOf(values):
+            return column == _typed(column, values[0]) if len(values) == 1 else false()
+        case Range(low, high):
+            condition = column.is_not(None)
+            if low:
+                condition &= column >= _typed(column, low)
+            if high:
+                condition &= column <= _typed(column, high)
+            return condition
+
+
+def _is_text(column: ColumnElement[Any]) -> bool:
+    return column.type.python_type is str
+
+
+def _typed(column: ColumnElement[Any], text: str) -> Any:
+    """The text as the column's type.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    type_ = column.type.impl if isinstance(column.type, TypeDecorator) else column.type
+    try:
+        if isinstance(type_, Boolean):
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if isinstance(type_, Integer):
+            return _bounded(int(text))
+        if isinstance(type_, DateTime):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise BadRequest(f"invalid query string value: {text}") from error
+    return text
+
+
+def _bounded(number: int) -> int:
+    if abs(number) >= 2**63:
+        raise ValueError("out of range")
+    return number
+

@@ -1,0 +1,143 @@
+"""All settings: one frozen dataclass, read once from the environment (`TIDEGATE_*`), failing loudly.
+
+No field holds a secret or has a secret default: secrets are made by `authsvc prepare` and live in files below
+`state_dir`, readable by their owner only. Each field stands in `docs/settings.md` (held by a test).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+PREFIX = "TIDEGATE_"
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or cannot be used; the text names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    external_url: str = "https://localhost:8443"
+    state_dir: Path = Path("var")
+    database_url: str = ""
+    listen_address: str = "127.0.0.1"
+    https_port: int = 0
+    http_port: int = 8080
+    tls: bool = True
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    token_address: str = "127.0.0.1:5101"
+    api_address: str = "127.0.0.1:5102"
+    webhook_address: str = "127.0.0.1:5103"
+    registry_address: str = "127.0.0.1:5100"
+    registry_storage: Path | None = None
+    token_workers: int = 2
+    api_workers: int = 2
+    token_service: str = "harbor-registry"
+    token_issuer: str = "tidegate"
+    token_lifetime: int = 300
+    refresh_token_days: int = 90
+    credential_cache_seconds: int = 60
+    reconcile_seconds: int = 900
+    project_creation_restriction: str = "everyone"
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__  # the dataclass is frozen; what follows from other fields is filled in once, here
+        set_(self, "external_url", _external_url(self.external_url))
+        set_(self, "state_dir", self.state_dir.absolute())
+        if not self.database_url:
+            set_(self, "database_url", f"sqlite:///{self.state_dir / 'tidegate.db'}")
+        if self.registry_storage is None:
+            set_(self, "registry_storage", self.state_dir / "registry")
+        if not self.https_port:
+            set_(self, "https_port", _port(self.external_url) if self.external_url.startswith("https") else 8443)
+        _check(self)
+
+    @property
+    def registry_host(self) -> str:
+        """Host and port as they stand in image names, such as `localhost:8443` or `registry.example.com`."""
+        return urlsplit(self.external_url).netloc
+
+    @property
+    def realm(self) -> str:
+        """The token endpoint's address, on the registry's own host and port (some clients refuse another)."""
+        return f"{self.external_url}/service/token"
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Settings:
+        """Read `TIDEGATE_*` (and, if `TIDEGATE_ENV_FILE` names one, a file of such lines first).
+
+        Raises:
+            SettingsError: a value cannot be used, or a variable with our prefix is not a setting (a typo, most likely).
+        """
+        env = Env(prefix=PREFIX)
+        env_file = os.environ.get(f"{PREFIX}ENV_FILE")
+        if env_file and not env.read_env(env_file, recurse=False):
+            raise SettingsError(f"{PREFIX}ENV_FILE: cannot read {env_file}")
+        known = {f.name: f for f in fields(cls)}
+        given = {key.removeprefix(PREFIX).lower() for key in os.environ if key.startswith(PREFIX)} - {"env_file"}
+        if unknown := sorted(given - known.keys()):
+            names = ", ".join(PREFIX + name.upper() for name in unknown)
+            raise SettingsError(f"unknown setting: {names}; docs/settings.md lists them all")
+        try:
+            values = {name: _read(env, name, str(known[name].type)) for name in given}
+        except EnvError as error:
+            raise SettingsError(str(error)) from error
+        return cls(**(values | overrides))
+
+
+def _read(env: Env, name: str, type_: str) -> Any:
+    key = name.upper()
+    if type_.startswith("Path"):
+        return Path(env.str(key))
+    if type_.startswith("tuple"):
+        return tuple(item.strip() for item in env.list(key) if item.strip())
+    reader = {"str": env.str, "int": env.int, "bool": env.bool}[type_]
+    return reader(key)
+
+
+def _external_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise SettingsError(f"external_url must look like https://registry.example.com or https://host:8443, not {url!r}")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
+def _check(settings: Settings) -> None:
+    problems = []
+    if not 60 <= settings.token_lifetime <= 3600:
+        problems.append("token_lifetime must be 60 to 3600 seconds (clients raise anything shorter to 60)")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        problems.append("tls_certificate and tls_key go together")
+    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds"):
+        if getattr(settings, name) < 1:
+            problems.append(f"{name} must be at least 1")
+    for name in ("token_address", "api_address", "webhook_address", "registry_address"):
+        host, _, port = getattr(settings, name).rpartition(":")
+        if not host or not port.isdigit():
+            problems.append(f"{name} must be host:port")
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            problems.append(f"trusted_proxies: {error}")
+    if settings.project_creation_restriction not in ("everyone", "adminonly"):
+        problems.append("project_creation_restriction must be everyone or adminonly")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        problems.append("log_level must be debug, info, warning or error")
+    if problems:
+        raise SettingsError("; ".join(problems))

@@ -1,0 +1,178 @@
+"""Manifests and indexes, parsed once into frozen data.
+
+Source: OCI image spec 1.1 (manifest, index, descriptor) and Docker image manifest v2 schema 2 (manifest, list).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from authsvc.core.names import is_digest
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
+# Schema 1 is listed last and on purpose: asked without it, registry 2.8 converts or fails instead of telling the truth.
+ACCEPTED = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
+MAX_BYTES = 4 * 1024 * 1024
+_MAX_ENTRIES = 10_000
+
+_KNOWN_TYPES = {
+    "application/vnd.oci.image.config.v1+json": "IMAGE",
+    "application/vnd.docker.container.image.v1+json": "IMAGE",
+    "application/vnd.cncf.helm.config.v1+json": "CHART",
+    "application/vnd.cncf.model.config.v1+json": "CNAI",
+    "application/vnd.wasm.config.v1+json": "WASM",
+}
+_TYPE_BY_CONFIG = re.compile(r"application/vnd\.[^.]*\.([^.]*)\.config\.[^.]*")
+
+
+class ManifestInvalid(ValueError):
+    """Not a manifest that we can trust; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a manifest says of one blob or child; `size` in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    platform: Mapping[str, Any] | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest (config and layers) or an index (manifests); `size` is its own length in bytes."""
+
+    digest: str
+    media_type: str
+    size: int
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+    declared_artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_index(self) -> bool:
+        return self.media_type in INDEXES
+
+    @property
+    def artifact_type(self) -> str:
+        """OCI 1.1: `artifactType`, else the config's media type."""
+        return self.declared_artifact_type or (self.config.media_type if self.config else "")
+
+    @property
+    def kind(self) -> str:
+        """Harbor's artifact type: IMAGE, CHART, ..., from the config's media type; UNKNOWN where it says nothing."""
+        if self.is_index:
+            return "IMAGE"
+        media_type = self.config.media_type if self.config else ""
+        if media_type in _KNOWN_TYPES:
+            return _KNOWN_TYPES[media_type]
+        match = _TYPE_BY_CONFIG.fullmatch(media_type)
+        return match[1].upper() if match else "UNKNOWN"
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Config and layers, each digest once."""
+        every = (self.config, *self.layers) if self.config else self.layers
+        return tuple({blob.digest: blob for blob in every}.values())
+
+
+def parse(content: bytes, content_type: str) -> Manifest:
+    """Parse a manifest's bytes; the digest is computed from them.
+
+    Raises:
+        ManifestInvalid: not JSON, a media type we do not know or one that contradicts the content (a document with
+            both `layers` and `manifests` can be read as two different things), or malformed descriptors.
+    """
+    if len(content) > MAX_BYTES:
+        raise ManifestInvalid(f"larger than {MAX_BYTES} bytes")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid("not JSON") from error
+    if not isinstance(document, dict):
+        raise ManifestInvalid("not a JSON object")
+    media_type = content_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
+    if media_type not in ACCEPTED:
+        raise ManifestInvalid(f"media type {media_type[:80]!r} is not supported")
+    if document.get("mediaType", media_type) != media_type:
+        raise ManifestInvalid("the mediaType inside is not the Content-Type outside")
+    if "layers" in document and "manifests" in document:
+        raise ManifestInvalid("both layers and manifests")
+    is_index = media_type in INDEXES
+    if "manifests" not in document if is_index else "config" not in document:
+        raise ManifestInvalid("neither a manifest with a config nor an index with manifests")
+    return Manifest(
+        digest="sha256:" + hashlib.sha256(content).hexdigest(),
+        media_type=media_type,
+        size=len(content),
+        config=None if is_index else _descriptor(document["config"]),
+        layers=() if is_index else _descriptors(document.get("layers")),
+        manifests=_descriptors(document["manifests"]) if is_index else (),
+        subject=_descriptor(document["subject"]) if document.get("subject") else None,
+        declared_artifact_type=_text(document.get("artifactType")),
+        annotations=_annotations(document.get("annotations")),
+    )
+
+
+def _descriptors(value: Any) -> tuple[Descriptor, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > _MAX_ENTRIES:
+        raise ManifestInvalid("layers or manifests is not a list of a sensible length")
+    return tuple(_descriptor(item) for item in value)
+
+
+def _descriptor(value: Any) -> Descriptor:
+    if not isinstance(value, dict):
+        raise ManifestInvalid("a descriptor is not an object")
+    digest, size = value.get("digest"), value.get("size")
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise ManifestInvalid("a descriptor has no usable digest")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**62:
+        raise ManifestInvalid("a descriptor has no usable size")
+    platform, urls = value.get("platform"), value.get("urls")
+    return Descriptor(
+        media_type=_text(value.get("mediaType")),
+        digest=digest,
+        size=size,
+        platform=platform if isinstance(platform, dict) else None,
+        annotations=_annotations(value.get("annotations")),
+        urls=tuple(_text(url) for url in urls) if isinstance(urls, list) else (),
+    )
+
+
+def _annotations(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def _text(value: Any) -> str:
+    return value[:255] if isinstance(value, str) else ""
+
+
+def image_attributes(config: bytes) -> dict[str, Any]:
+    """Harbor's `extra_attrs` of an image from its config blob (OCI image spec, "Image Configuration"); {} if unreadable."""
+    try:
+        document = json.loads(config)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    names = ("architecture", "os", "variant", "author", "created", "config")
+    return {name: document[name] for name in names if document.get(name)}

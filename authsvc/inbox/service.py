@@ -1,0 +1,110 @@
+"""The inbox: store, take, settle, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select, update
+
+from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.errors import NotFound
+from authsvc.inbox.models import DONE, PENDING, QUARANTINED, InboxEvent
+
+# After this many tries an event is not retried by itself any more; the waits between them grow to five minutes.
+MAX_ATTEMPTS = 12
+_LONGEST_WAIT = 300
+_KEPT = timedelta(days=1)
+
+
+def store(event_id: str, body: str, *, quarantined: str = "") -> bool:
+    """Keep an event; False if its id is known already. `quarantined` says why it cannot be processed, if it cannot."""
+    now = utcnow()
+    return insert_ignore(
+        InboxEvent,
+        event_id=event_id,
+        body=body,
+        received_at=now,
+        due_at=now,
+        status=QUARANTINED if quarantined else PENDING,
+        attempts=0,
+        reason=quarantined[:500],
+    )
+
+
+def due(limit: int) -> Sequence[InboxEvent]:
+    """The next events to process, in the order they came."""
+    statement = select(InboxEvent).where(InboxEvent.status == PENDING, InboxEvent.due_at <= utcnow())
+    return db.session.scalars(statement.order_by(InboxEvent.id).limit(limit)).all()
+
+
+def settle(event_id: int, outcome: str) -> None:
+    """Processed: `outcome` says what came of it. In the same transaction as its effects, so each happens exactly once."""
+    _set(event_id, status=DONE, reason=outcome[:500])
+
+
+def postpone(event: InboxEvent, reason: str, wait: float | None = None) -> None:
+    """Try again later (seconds; by default longer each time); after too many tries, quarantine."""
+    attempts = event.attempts + 1
+    if attempts >= MAX_ATTEMPTS:
+        quarantine(event.id, f"gave up after {attempts} tries: {reason}")
+        return
+    seconds = min(2.0**attempts, _LONGEST_WAIT) if wait is None else wait
+    _set(event.id, attempts=attempts, reason=reason[:500], due_at=utcnow() + timedelta(seconds=seconds))
+
+
+def quarantine(event_id: int, reason: str) -> None:
+    """Set an event aside with the reason; it stays until somebody retries or discards it."""
+    _set(event_id, status=QUARANTINED, reason=reason[:500])
+
+
+def _set(event_id: int, **values: Any) -> None:
+    db.session.execute(update(InboxEvent).where(InboxEvent.id == event_id).values(**values))
+
+
+def quarantined() -> Select[Any]:
+    """All events set aside."""
+    return select(InboxEvent).where(InboxEvent.status == QUARANTINED)
+
+
+def get(event_id: int) -> InboxEvent:
+    """A quarantined event.
+
+    Raises:
+        NotFound
+    """
+    event: InboxEvent | None = db.session.scalar(quarantined().where(InboxEvent.id == event_id))
+    if event is None:
+        raise NotFound(f"quarantined event {event_id} not found")
+    return event
+
+
+def retry(event_id: int) -> None:
+    """Process a quarantined event again.
+
+    Raises:
+        NotFound
+    """
+    get(event_id)
+    _set(event_id, status=PENDING, attempts=0, due_at=utcnow())
+
+
+def discard(event_id: int) -> None:
+    """Settle a quarantined event without processing it.
+
+    Raises:
+        NotFound
+    """
+    get(event_id)
+    settle(event_id, "discarded by an administrator")
+
+
+def count_pending() -> int:
+    """How many events wait."""
+    return db.session.scalar(select(func.count()).where(InboxEvent.status == PENDING)) or 0
+
+
+def purge() -> None:
+    """Forget events that were processed long ago."""
+    db.session.execute(delete(InboxEvent).where(InboxEvent.status == DONE, InboxEvent.received_at < utcnow() - _KEPT))

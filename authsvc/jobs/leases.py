@@ -1,0 +1,47 @@
+"""Leases: one holder at a time, over all processes and machines; a dead holder's lease runs out by itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.errors import Conflict
+from authsvc.jobs.models import Lease
+
+# One name a process: two workers on a host are two owners, and a restarted one does not take itself for its predecessor.
+OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def take(name: str, seconds: float) -> bool:
+    """Take a lease, or renew one's own; False if somebody else holds it. Counts from when the transaction commits."""
+    now = utcnow()
+    until = now + timedelta(seconds=seconds)
+    result: Any = db.session.execute(
+        update(Lease).where(Lease.name == name, (Lease.owner == OWNER) | (Lease.until < now)).values(owner=OWNER, until=until),
+        execution_options={"synchronize_session": False},
+    )
+    return bool(result.rowcount) or insert_ignore(Lease, name=name, owner=OWNER, until=until)
+
+
+def renew(name: str, seconds: float) -> None:
+    """Renew in the transaction that the lease protects: if it was lost in between, nothing of it is committed.
+
+    Raises:
+        Conflict: somebody else holds it now.
+    """
+    if not take(name, seconds):
+        raise Conflict(f"the lease {name!r} is held by another worker")
+
+
+def give_back(name: str) -> None:
+    """End one's own lease at once."""
+    db.session.execute(
+        update(Lease).where(Lease.name == name, Lease.owner == OWNER).values(until=utcnow()),
+        execution_options={"synchronize_session": False},
+    )

@@ -1,0 +1,127 @@
+"""Projects and members on the command line."""
+
+from __future__ import annotations
+
+import click
+
+from authsvc.core.commands import actor, on_database, output_option, show
+from authsvc.core.db import db
+from authsvc.core.errors import NotFound
+from authsvc.projects import members as membership
+from authsvc.projects import service
+from authsvc.projects.models import Project, ProjectMember
+from authsvc.rbac.roles import Role
+from authsvc.repositories import service as repositories
+from authsvc.users import service as users
+from authsvc.users.models import User
+
+_ROLES = {role.label: role for role in Role}
+_role = click.Choice(list(_ROLES), case_sensitive=False)
+
+
+@click.group()
+def projects() -> None:
+    """Projects."""
+
+
+@projects.command("list")
+@output_option
+@on_database
+def list_projects(output: str) -> None:
+    """All projects."""
+    found = db.session.scalars(service.all_projects().order_by(Project.name)).all()
+    counts = repositories.count_by_project([project.id for project in found])
+    show(
+        (
+            {
+                "id": project.id,
+                "name": project.name,
+                "public": project.public,
+                "owner": project.owner.username,
+                "repositories": counts.get(project.id, 0),
+                "created": project.creation_time,
+            }
+            for project in found
+        ),
+        output,
+    )
+
+
+@projects.command("create")
+@click.argument("name")
+@click.option("--owner", default="admin", show_default=True)
+@click.option("--public", is_flag=True)
+@on_database
+def create_project(name: str, owner: str, public: bool) -> None:
+    """Create a project; its owner becomes its first project administrator."""
+    service.create(actor(), users.get_by_name(owner).id, name, {"public": str(public).lower()})
+
+
+@projects.command("set-public")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="make it private")
+@on_database
+def set_public(name: str, off: bool) -> None:
+    """Let everybody pull from a project."""
+    service.update(actor(), service.get_by_name(name), {"public": str(not off).lower()})
+
+
+@projects.command("delete")
+@click.argument("name")
+@on_database
+def delete_project(name: str) -> None:
+    """Delete an empty project."""
+    project = service.get_by_name(name)
+    repositories.require_empty(project)
+    service.delete(actor(), project)
+
+
+@click.group()
+def members() -> None:
+    """Who holds which role in a project."""
+
+
+@members.command("list")
+@click.argument("project")
+@output_option
+@on_database
+def list_members(project: str, output: str) -> None:
+    """The members of a project."""
+    rows = db.session.execute(membership.of(service.get_by_name(project)).order_by(User.username))
+    show((membership.as_entity(row) for row in rows), output)
+
+
+@members.command("set")
+@click.argument("project")
+@click.argument("username")
+@click.argument("role", type=_role)
+@on_database
+def set_member(project: str, username: str, role: str) -> None:
+    """Give a user a role, in place of the one held until now."""
+    found, user = service.get_by_name(project), users.get_by_name(username)
+    existing = _member_id(found, user)
+    if existing is None:
+        membership.add(actor(), found, user, _ROLES[role])
+    else:
+        membership.set_role(actor(), found, existing, _ROLES[role])
+
+
+@members.command("remove")
+@click.argument("project")
+@click.argument("username")
+@on_database
+def remove_member(project: str, username: str) -> None:
+    """Take a user's role away."""
+    found, user = service.get_by_name(project), users.get_by_name(username)
+    existing = _member_id(found, user)
+    if existing is None:
+        raise NotFound(f"{username} is no member of {project}")
+    membership.remove(actor(), found, existing)
+
+
+def _member_id(project: Project, user: User) -> int | None:
+    found = db.session.execute(membership.of(project).where(ProjectMember.entity_id == user.id)).first()
+    return found[0].id if found else None
+
+
+COMMANDS = (projects, members)

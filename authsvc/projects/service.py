@@ -1,0 +1,115 @@
+"""Projects: verbs and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+
+from authsvc.audit import service as audit
+from authsvc.core import names
+from authsvc.core.db import db
+from authsvc.core.errors import BadRequest, Conflict, NotFound
+from authsvc.projects.models import Project, ProjectMember
+from authsvc.projects.rules import clean_metadata
+from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.roles import Role
+
+
+def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
+    """A new project; its creator becomes its first project administrator.
+
+    Raises:
+        BadRequest: name or metadata against the rules.
+        Conflict: the name is taken.
+    """
+    if not names.is_project(name):
+        raise BadRequest(
+            "a project name has 1 to 255 lower-case letters, digits and single . _ - between them, such as web or team-a.web"
+        )
+    if db.session.scalar(select(Project.id).where(Project.name == name)):
+        raise Conflict(f"project {name} exists already")
+    project = Project(name=name, owner_id=owner_id, settings={})
+    _apply(project, metadata or {})
+    db.session.add(project)
+    db.session.flush()
+    db.session.add(ProjectMember(project_id=project.id, entity_type="u", entity_id=owner_id, role=Role.PROJECT_ADMIN))
+    audit.record(actor, "create", "project", name, project_id=project.id)
+    return project
+
+
+def ensure(actor: str, owner_id: int, name: str) -> Project:
+    """The project of that name; made, private, if there is none."""
+    found = db.session.scalar(select(Project).where(Project.name == name))
+    return found or create(actor, owner_id, name)
+
+
+def update(actor: str, project: Project, metadata: Mapping[str, str | None]) -> None:
+    """Change metadata; keys that are not named stay.
+
+    Raises:
+        BadRequest: unknown key or impossible value.
+    """
+    _apply(project, metadata)
+    audit.record(actor, "update", "project", project.name, project_id=project.id)
+
+
+def _apply(project: Project, metadata: Mapping[str, str | None]) -> None:
+    cleaned = clean_metadata(metadata)
+    if (public := cleaned.pop("public", None)) is not None:
+        project.public = public == "true"
+    project.settings = project.settings | cleaned
+
+
+def delete(actor: str, project: Project) -> None:
+    """Delete an empty project; whether it is empty is for the caller to know (`repositories.service.require_empty`)."""
+    audit.record(actor, "delete", "project", project.name, project_id=project.id)
+    db.session.delete(project)
+
+
+def all_projects() -> Select[Any]:
+    """Every project, with its owner."""
+    return select(Project).options(joinedload(Project.owner))
+
+
+def get(name_or_id: str, *, is_name: bool = False) -> Project:
+    """A project by Harbor's path segment: digits only mean an id, unless `is_name`.
+
+    Raises:
+        NotFound
+    """
+    by_id = name_or_id.isascii() and name_or_id.isdigit() and not is_name
+    if by_id and len(name_or_id) > 18:
+        raise NotFound(f"project {name_or_id} not found")
+    condition = Project.id == int(name_or_id) if by_id else Project.name == name_or_id
+    project: Project | None = db.session.scalar(all_projects().where(condition))
+    if project is None:
+        raise NotFound(f"project {name_or_id} not found")
+    return project
+
+
+def get_by_name(name: str) -> Project:
+    """A project by name, even if the name looks like a number.
+
+    Raises:
+        NotFound
+    """
+    return get(name, is_name=True)
+
+
+def find_ref(name_or_id: str, *, is_name: bool = False) -> ProjectRef | None:
+    """As `get`, but the frozen form, and None where there is none: what guards take."""
+    try:
+        return get(name_or_id, is_name=is_name).ref
+    except NotFound:
+        return None
+
+
+def visible_to(who: Principal) -> Select[Any]:
+    """The projects whose existence the caller may know: public ones, and those where a role is held; all for administrators."""
+    statement = all_projects()
+    if who.is_sysadmin:
+        return statement
+    return statement.where(Project.public.is_(True) | Project.id.in_(list(who.roles)))

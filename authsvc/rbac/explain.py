@@ -1,0 +1,60 @@
+"""Why somebody may or may not: the decision in words, for people and for programs. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authsvc.rbac.permissions import Permission
+from authsvc.rbac.policy import Rule, roles_granting, why
+from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.roles import strongest
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision: who, what, where, the answer, the rule behind it, and a sentence."""
+
+    user: str
+    permission: str
+    project: str
+    allowed: bool
+    rule: str
+    role: str
+    reason: str
+
+
+def explain(who: Principal, permission: Permission, project_name: str, project: ProjectRef | None) -> Explanation:
+    """Explain the decision that `policy.can` makes for the same arguments."""
+    name = who.name or "anybody without login"
+    held = strongest(who.roles_in(project))
+    grant = why(who, permission, project) if project is not None else None
+    if project is None:
+        rule, reason = "no such project", f"there is no project {project_name}; somebody has to create it first"
+    elif grant is None:
+        rule, reason = "default deny", _denial(name, permission, project, held.label if held else "")
+    elif grant.rule is Rule.SYSTEM_ADMIN:
+        rule, reason = grant.rule, f"{name} is a system administrator"
+    elif grant.rule is Rule.PUBLIC_PROJECT:
+        rule, reason = grant.rule, f"{project.name} is public: everybody may {permission.action} there"
+    else:
+        label = grant.role.label if grant.role else ""
+        rule, reason = grant.rule, f"{name} is {label} in {project.name}, and that role has {permission}"
+    return Explanation(
+        user=who.name,
+        permission=str(permission),
+        project=project_name,
+        allowed=grant is not None,
+        rule=str(rule),
+        role=held.label if held else "",
+        reason=reason,
+    )
+
+
+def _denial(name: str, permission: Permission, project: ProjectRef, held: str) -> str:
+    standing = f"{name} is {held} in {project.name}" if held else f"{name} holds no role in {project.name}"
+    granting = [role.label for role in roles_granting(permission)]
+    if not granting:
+        return f"{standing}, and no role has {permission}: only system administrators do"
+    needed = f"{granting[0]} or more" if len(granting) > 1 else granting[0]
+    private = "" if project.public else ", which is private"
+    return f"{standing}{private}; {permission} needs {needed}, which a project administrator can give"

@@ -1,0 +1,53 @@
+"""The guard in front of a route: who asks is `g.principal`, set once a request by `authn`."""
+
+from flask import g
+
+from authsvc.core.errors import Forbidden, Unauthenticated
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.policy import can
+from authsvc.rbac.principal import Principal, ProjectRef
+
+
+def principal() -> Principal:
+    """Who asks; `ANONYMOUS` if nobody is logged in."""
+    who: Principal = g.principal
+    return who
+
+
+def require_login() -> Principal:
+    """Somebody must be logged in.
+
+    Raises:
+        Unauthenticated: nobody is.
+    """
+    who = principal()
+    if not who.is_authenticated:
+        raise Unauthenticated("log in first: this needs a user name and a password or token")
+    return who
+
+
+def require_sysadmin() -> Principal:
+    """A system administrator must be logged in.
+
+    Raises:
+        Unauthenticated, Forbidden: nobody is, or somebody else.
+    """
+    who = require_login()
+    if not who.is_sysadmin:
+        raise Forbidden("only a system administrator may do this")
+    return who
+
+
+def require(action: Action, resource: Resource, project: ProjectRef | None) -> Principal:
+    """The caller must hold a permission in a project. A missing project (None) reads like one without rights, so that
+    nobody learns which private projects exist; system administrators then see the 404 of whoever loads it.
+
+    Raises:
+        Unauthenticated, Forbidden
+    """
+    who = principal()
+    permission = Permission(resource, action)
+    if can(who, permission, project):
+        return who
+    require_login()
+    raise Forbidden(f"you have no permission {permission} here; a project administrator can give you a role that has it")

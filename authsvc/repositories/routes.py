@@ -1,0 +1,95 @@
+"""Repositories, by Harbor's paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import current_app
+from flask_smorest import Blueprint
+
+from authsvc.artifacts import removal
+from authsvc.artifacts import service as artifacts
+from authsvc.core.api import ListArguments, page_of
+from authsvc.core.db import db
+from authsvc.core.query import filtered, ordered
+from authsvc.projects import service as projects
+from authsvc.projects.models import Project
+from authsvc.rbac.guard import principal, require
+from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.principal import Principal
+from authsvc.repositories import service
+from authsvc.repositories.models import Repository
+from authsvc.repositories.schemas import RepositorySchema, RepositoryUpdateSchema
+
+blueprint = Blueprint("repository", __name__, description="Repositories")
+
+COLUMNS = {
+    "name": Repository.name,
+    "repository_id": Repository.id,
+    "project_id": Repository.project_id,
+    "pull_count": Repository.pull_count,
+    "creation_time": Repository.creation_time,
+    "update_time": Repository.update_time,
+}
+
+
+def load_project(project_name: str, action: Action, resource: Resource) -> tuple[Principal, Project]:
+    """The caller and the project of that name, if the caller may do this there.
+
+    Raises:
+        Unauthenticated, Forbidden, NotFound
+    """
+    who = require(action, resource, projects.find_ref(project_name, is_name=True))
+    return who, projects.get_by_name(project_name)
+
+
+def _described(rows: Sequence[Repository]) -> list[dict[str, Any]]:
+    counts = artifacts.count_by_repository([repository.id for repository in rows])
+    return [{"repository": repository, "artifact_count": counts.get(repository.id, 0)} for repository in rows]
+
+
+def _page(statement: Any, arguments: dict[str, Any]) -> Any:
+    newest_first = (Repository.creation_time.desc(), Repository.id.desc())
+    narrowed = filtered(statement, arguments["q"], COLUMNS)
+    rows, headers = page_of(ordered(narrowed, arguments["sort"], COLUMNS, newest_first), arguments)
+    return _described(rows), headers
+
+
+@blueprint.get("/repositories")
+@blueprint.arguments(ListArguments, location="query")
+@blueprint.response(200, RepositorySchema(many=True))
+def list_all_repositories(arguments: dict[str, Any]) -> Any:
+    return _page(service.visible_to(principal()), arguments)
+
+
+@blueprint.get("/projects/<project_name>/repositories")
+@blueprint.arguments(ListArguments, location="query")
+@blueprint.response(200, RepositorySchema(many=True))
+def list_repositories(arguments: dict[str, Any], project_name: str) -> Any:
+    _, project = load_project(project_name, Action.LIST, Resource.REPOSITORY)
+    return _page(service.of_project(project), arguments)
+
+
+@blueprint.get("/projects/<project_name>/repositories/<repository:repository_name>")
+@blueprint.response(200, RepositorySchema)
+def get_repository(project_name: str, repository_name: str) -> Any:
+    _, project = load_project(project_name, Action.READ, Resource.REPOSITORY)
+    return _described([service.get(project, repository_name)])[0]
+
+
+@blueprint.put("/projects/<project_name>/repositories/<repository:repository_name>")
+@blueprint.arguments(RepositoryUpdateSchema)
+@blueprint.response(200)
+def update_repository(body: dict[str, Any], project_name: str, repository_name: str) -> None:
+    who, project = load_project(project_name, Action.UPDATE, Resource.REPOSITORY)
+    service.describe(who.name, service.get(project, repository_name), body["description"])
+    db.session.commit()
+
+
+@blueprint.delete("/projects/<project_name>/repositories/<repository:repository_name>")
+@blueprint.response(200)
+def delete_repository(project_name: str, repository_name: str) -> None:
+    who, project = load_project(project_name, Action.DELETE, Resource.REPOSITORY)
+    removal.delete_repository(who.name, current_app.extensions["registry"], service.get(project, repository_name))
+    db.session.commit()

@@ -1,0 +1,90 @@
+"""Repositories: verbs and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from authsvc.audit import service as audit
+from authsvc.core import names
+from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.errors import NotFound, PreconditionFailed
+from authsvc.projects import service as projects
+from authsvc.projects.models import Project
+from authsvc.rbac.principal import Principal
+from authsvc.repositories.models import Repository
+
+
+def ensure(full_name: str, at: datetime) -> Repository | None:
+    """The repository of that full name, locked, made if it is new; None if no project of ours could hold it."""
+    found = lock(full_name)
+    if found is not None or not names.is_repository(full_name):
+        return found
+    project = db.session.scalar(select(Project).where(Project.name == names.project_of(full_name)))
+    if project is None:
+        return None
+    insert_ignore(
+        Repository, project_id=project.id, name=full_name, description="", pull_count=0, creation_time=at, update_time=at
+    )
+    return lock(full_name)
+
+
+def lock(full_name: str) -> Repository | None:
+    """The repository of that full name, or None; until this transaction ends nobody else records anything in it."""
+    return db.session.scalar(select(Repository).where(Repository.name == full_name).with_for_update())
+
+
+def find(full_name: str) -> Repository | None:
+    """The repository of that full name, or None."""
+    return db.session.scalar(select(Repository).where(Repository.name == full_name))
+
+
+def get(project: Project, name: str) -> Repository:
+    """A repository by its name within the project.
+
+    Raises:
+        NotFound
+    """
+    found = find(f"{project.name}/{name}")
+    if found is None:
+        raise NotFound(f"repository {project.name}/{name} not found")
+    return found
+
+
+def of_project(project: Project) -> Select[Any]:
+    """All repositories of a project."""
+    return select(Repository).where(Repository.project_id == project.id)
+
+
+def visible_to(who: Principal) -> Select[Any]:
+    """All repositories in projects that the caller may know of."""
+    visible = projects.visible_to(who).with_only_columns(Project.id)
+    return select(Repository).where(Repository.project_id.in_(visible))
+
+
+def describe(actor: str, repository: Repository, description: str) -> None:
+    """Set the description."""
+    repository.description = description
+    repository.update_time = utcnow()
+    audit.record(actor, "update", "repository", repository.name, project_id=repository.project_id)
+
+
+def count_by_project(project_ids: Sequence[int]) -> dict[int, int]:
+    """How many repositories each of these projects holds."""
+    statement = (
+        select(Repository.project_id, func.count()).where(Repository.project_id.in_(project_ids)).group_by(Repository.project_id)
+    )
+    return {project_id: count for project_id, count in db.session.execute(statement)}
+
+
+def require_empty(project: Project) -> None:
+    """A project that holds repositories cannot be deleted.
+
+    Raises:
+        PreconditionFailed
+    """
+    if count_by_project([project.id]):
+        raise PreconditionFailed(f"project {project.name} still holds repositories; delete them first")

@@ -1,0 +1,118 @@
+"""`authsvc prepare`: everything that must exist before anything starts. Run it as often as you like; what is there stays."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import select
+
+from authsvc.core import schema
+from authsvc.core.crypto import read_private, write_private
+from authsvc.core.db import db, transaction
+from authsvc.core.errors import DomainError
+from authsvc.core.layout import Layout
+from authsvc.core.settings import Settings
+from authsvc.projects import service as projects
+from authsvc.stack import tls
+from authsvc.token.keys import KeyStore
+from authsvc.users import service as users
+from authsvc.users.models import User
+
+SOURCE = Path(__file__).parent.parent.parent
+TEMPLATES = {
+    "nginx/nginx.conf.j2": "nginx.conf",
+    "registry-config/config.yml.j2": "registry.yml",
+    "authsvc/stack/supervisord.conf.j2": "supervisord.conf",
+}
+# Debian's package for each program that we run but do not bring.
+PROGRAMS = {"nginx": "nginx", "docker-registry": "docker-registry"}
+ADMIN = "admin"
+
+
+class NotReady(DomainError):
+    """Something that only the operator can put right."""
+
+    code = "PRECONDITION"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`first_password`: the file with the first administrator's password, until it has been shown once."""
+
+    layout: Layout
+    first_password: Path
+
+
+def prepare(app: Flask, settings: Settings) -> Prepared:
+    """Make the state directory, keys, certificates, secrets, database and first administrator; render the configuration.
+
+    Raises:
+        NotReady: a program is missing; the text names the package to install.
+    """
+    layout = Layout(settings)
+    os.umask(0o077)
+    for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.root / "run", layout.root / "nginx"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    KeyStore(layout.keys).prepare()
+    for path in (layout.webhook_secret, layout.registry_http_secret):
+        if not path.exists():
+            write_private(path, secrets.token_hex(32))
+    render(settings, *tls.prepare(settings))
+    schema.upgrade(app)
+    first_password = layout.secrets / "first-admin-password"
+    with app.app_context():
+        _first_admin(first_password)
+    return Prepared(layout, first_password)
+
+
+def render(settings: Settings, certificate: Path, key: Path) -> None:
+    """Write the configuration files of nginx, the registry and the supervisor."""
+    layout = Layout(settings)
+    environment = Environment(
+        loader=FileSystemLoader(SOURCE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    values = {
+        "settings": settings,
+        "layout": layout,
+        "keys": KeyStore(layout.keys),
+        "certificate": certificate,
+        "key": key,
+        "source": SOURCE,
+        "python": Path(sys.executable),
+        "programs": {name: _program(name) for name in PROGRAMS},
+        "is_root": os.geteuid() == 0,
+        "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
+        "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),
+    }
+    for template, name in TEMPLATES.items():
+        write_private(layout.config / name, environment.get_template(template).render(values))
+
+
+def _program(name: str) -> str:
+    path = shutil.which(os.environ.get(f"{name.upper().replace('-', '_')}_PROGRAM", name), path=_search_path())
+    if path is None:
+        packages = " ".join(PROGRAMS.values())
+        raise NotReady(f"{name} is not installed; on Debian: sudo apt-get install --no-install-recommends {packages}")
+    return path
+
+
+def _search_path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])  # where nginx is for ordinary users
+
+
+def _first_admin(file: Path) -> None:
+    """The first administrator, with a generated password, and Harbor's public project `library`."""
+    if db.session.scalar(select(User.id).limit(1)) is not None:
+        return
+    password = secrets.token_urlsafe(18)
+    write_private(file, password)  # first the file: a password that nobody can read would lock everybody out
+    with transaction():
+        admin = users.create("tidegate:prepare", username=ADMIN, password=password, realname="system admin", sysadmin=True)
+        projects.create("tidegate:prepare", admin.id, "library", {"public": "true"})

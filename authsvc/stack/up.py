@@ -1,0 +1,168 @@
+"""`authsvc up`: the whole stack on this host, proven before it says so."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from authsvc.core.base import create_base
+from authsvc.core.layout import Layout
+from authsvc.core.settings import Settings
+from authsvc.stack import prepare as preparation
+from authsvc.stack.prepare import ADMIN, NotReady, Prepared
+from authsvc.stack.selftest import SelfTest
+from authsvc.system import health
+
+_READY_WITHIN = 45.0
+
+
+def up(settings: Settings) -> int:
+    """Prepare, start, wait, prove, say how to log in; then run until stopped. Returns the exit status.
+
+    Raises:
+        NotReady, SelfTestFailed
+    """
+    started = time.monotonic()
+    app = create_base(settings)
+    ready = preparation.prepare(app, settings)
+    _require_free_ports(settings)
+    supervisor = _start(ready.layout)
+    stopping: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.append(number)
+        supervisor.send_signal(signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        with app.app_context():
+            _wait_until_ready(settings, lambda: supervisor.poll() is None and not stopping)
+        if not stopping:
+            SelfTest(app, settings).run()
+            _welcome(settings, ready, time.monotonic() - started)
+        status = supervisor.wait()
+    finally:
+        if supervisor.poll() is None:
+            supervisor.terminate()
+            supervisor.wait(timeout=30)
+    return 0 if stopping else status
+
+
+def _start(layout: Layout) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C in the terminal must reach us, who stop things in order, not everything at once.
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(layout.config / "supervisord.conf")]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # noqa: S603
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    fixed = {name: getattr(settings, name) for name in ("token_address", "api_address", "webhook_address", "registry_address")}
+    if settings.tls:
+        fixed["https_port"] = f"{settings.listen_address}:{settings.https_port}"
+    if settings.http_port:
+        fixed["http_port"] = f"{settings.listen_address}:{settings.http_port}"
+    return fixed
+
+
+def _require_free_ports(settings: Settings) -> None:
+    for name, address in _addresses(settings).items():
+        host, _, port = address.rpartition(":")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+            except OSError as error:
+                raise NotReady(
+                    f"{address} cannot be used ({error.strerror}): is Tidegate running already? "
+                    f"Another address can be set with TIDEGATE_{name.upper()}"
+                ) from error
+
+
+def _wait_until_ready(settings: Settings, alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _READY_WITHIN
+    missing = ""
+    while alive() and time.monotonic() < deadline:
+        missing = _missing(settings)
+        if not missing:
+            return
+        time.sleep(0.05)
+    if alive():
+        raise NotReady(f"{missing} did not come up within {_READY_WITHIN:.0f} s; see {Layout(settings).logs}")
+
+
+def _missing(settings: Settings) -> str:
+    for name, path in (("api_address", "/api/v2.0/ping"), ("token_address", "/api/v2.0/ping"), ("webhook_address", "/webhook/ready")):
+        if not _answers(getattr(settings, name), path):
+            return name.removesuffix("_address")
+    for name in ("https_port", "http_port"):
+        address = _addresses(settings).get(name)
+        if address and not _listens(address):
+            return "nginx"
+    return next((component.name for component in health.check(settings) if component.error), "")
+
+
+def _answers(address: str, path: str) -> bool:
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _welcome(settings: Settings, ready: Prepared, seconds: float) -> None:
+    host = settings.registry_host
+    lines = [
+        "",
+        f"Tidegate is up at {settings.external_url} after {seconds:.1f} s: login, push, pull and the record of it were tried and work.",
+        "",
+    ]
+    if ready.first_password.exists():
+        lines += [
+            f"  Log in as   {ADMIN}",
+            f"  Password    {ready.first_password.read_text().strip()}   (shown this once; keep it, or change it)",
+            "",
+        ]
+    if settings.tls and settings.tls_certificate is None:
+        ca = Layout(settings).ca_certificate
+        lines += [
+            "  Trust its certificate, once on each client:",
+            f"    docker      sudo install -D -m 644 {ca} /etc/docker/certs.d/{host}/ca.crt",
+            f"    podman      sudo install -D -m 644 {ca} /etc/containers/certs.d/{host}/ca.crt",
+            f"    containerd  sudo install -D -m 644 {ca} /etc/containerd/certs.d/{host}/ca.crt   (with config_path set)",
+            "",
+        ]
+    lines += [
+        "  Push something:",
+        f"    docker login {host} -u {ADMIN}",
+        f"    docker tag alpine {host}/library/alpine",
+        f"    docker push {host}/library/alpine",
+        "",
+        f"  API and its documentation: {settings.external_url}/api     Logs: {Layout(settings).logs}     Stop: Ctrl-C",
+        "",
+    ]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+    ready.first_password.unlink(missing_ok=True)
+
+

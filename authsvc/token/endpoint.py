@@ -1,0 +1,303 @@
+"""The token endpoint, `/service/token`: a small WSGI application ahead of Flask, since dispatch would cost more than the decision.
+
+Source: distribution "Token Authentication Specification" (GET) and "Docker Registry v2 authentication using OAuth2"
+(POST). What clients really send and expect is in tests/token/clients.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+import structlog
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from authsvc.audit import service as audit
+from authsvc.authn.authenticators import Authentication, Identity, fingerprint
+from authsvc.authn.credentials import Basic
+from authsvc.authn.snapshot import Snapshot, Snapshots
+from authsvc.core import origin
+from authsvc.core.db import is_outage, transaction
+from authsvc.core.errors import STATUS, BadRequest, DomainError, InvalidCredentials, Unauthenticated, Unavailable, envelope
+from authsvc.core.settings import Settings
+from authsvc.rbac.principal import Principal
+from authsvc.token import refresh, scope
+from authsvc.token.grants import Access, grant
+from authsvc.token.issuer import Issuer
+from authsvc.token.refresh import UseRecorder
+
+PATH = "/service/token"
+_MAX_QUERY = 16 * 1024
+_MAX_BODY = 64 * 1024
+_MAX_FIELDS = 200
+# A signed token is answered again to the same caller with the same question for a tenth of its life, and never for
+# longer than this (seconds): less than the leeway that registries give to clients that count from the answer.
+_LONGEST_REUSE = 30
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_JSON = ("Content-Type", "application/json; charset=utf-8")
+_NO_STORE = ("Cache-Control", "no-store")
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+log = structlog.get_logger(component="token")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request for a token, parsed. `scopes` None: no scope was asked for, that is, a login."""
+
+    service: str | None
+    scopes: tuple[scope.Scope, ...] | None
+    offline: bool
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body that may be given again to the same request until `until` (monotonic seconds)."""
+
+    body: bytes
+    until: float
+    token_id: int | None
+
+
+@dataclass(slots=True)
+class _Caller:
+    principal: Principal
+    identity: Identity | None
+    secret: str = field(default="", repr=False)  # the refresh token that was shown, if one was
+
+
+class OAuthError(BadRequest):
+    """RFC 6749 section 5.2: `error` beside the message."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class TokenEndpoint:
+    """The WSGI application. Wired in `wiring.token_endpoint`."""
+
+    def __init__(
+        self, app: Flask, settings: Settings, snapshots: Snapshots, authentication: Authentication, issuer: Issuer
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._snapshots = snapshots
+        self._authentication = authentication
+        self._issuer = issuer
+        self._uses = UseRecorder(app)
+        self._reuse = min(settings.token_lifetime / 10, _LONGEST_REUSE)
+        self._signed_for: Snapshot | None = None
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            method = environ["REQUEST_METHOD"]
+            if method == "GET":
+                body = self._get(environ)
+            elif method == "POST":
+                body = self._post(environ)
+            else:
+                return _respond(start_response, 405, _error("METHOD_NOT_ALLOWED", "GET or POST"), [("Allow", "GET, POST")])
+        except DomainError as error:
+            return _refuse(start_response, error, method)
+        except DBAPIError as error:
+            if not is_outage(error):
+                return _unexpected(start_response, error)
+            return _refuse(start_response, Unavailable("the database does not answer", retry_after=5), method)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, the client gets one shape
+            return _unexpected(start_response, error)
+        start_response("200 OK", [_JSON, _NO_STORE, ("Content-Length", str(len(body)))])
+        return (body,)
+
+    # -- GET: Basic credentials, or none -------------------------------------------------------------------------
+
+    def _get(self, environ: Environ) -> bytes:
+        header, query = environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")
+        snapshot = self._present()
+        key = fingerprint("GET", header, query)
+        if (body := self._recall(snapshot, key, environ)) is not None:
+            return body
+        question = self._question(_fields(query, _MAX_QUERY), "offline_token", "true")
+        principal, identity = self._authentication.identify(header, snapshot)
+        caller = _Caller(principal, identity)
+        if question.scopes is None and identity is None:
+            raise Unauthenticated("authentication required")
+        return self._answer(environ, snapshot, key, question, caller)
+
+    # -- POST: the OAuth2 form -----------------------------------------------------------------------------------
+
+    def _post(self, environ: Environ) -> bytes:
+        form = _read_form(environ)
+        snapshot = self._present()
+        key = fingerprint("POST", form)
+        if (body := self._recall(snapshot, key, environ)) is not None:
+            return body
+        fields = _fields(form, _MAX_BODY)
+        question = self._question(fields, "access_type", "offline")
+        return self._answer(environ, snapshot, key, question, self._granted_to(dict(fields), snapshot))
+
+    def _granted_to(self, fields: dict[str, str], snapshot: Snapshot) -> _Caller:
+        grant_type = fields.get("grant_type", "")
+        if grant_type == "password":
+            credential = Basic(fields.get("username", ""), fields.get("password", ""))
+        elif grant_type == "refresh_token":
+            credential = Basic("", fields.get("refresh_token", ""))
+        elif grant_type:
+            raise OAuthError("unsupported_grant_type", "grant_type is password or refresh_token")
+        else:
+            raise OAuthError("invalid_request", "grant_type is missing")
+        principal, identity = self._authentication.check(credential, snapshot)
+        return _Caller(principal, identity, credential.secret if identity.token_id is not None else "")
+
+    # -- both ----------------------------------------------------------------------------------------------------
+
+    def _present(self) -> Snapshot:
+        snapshot = self._snapshots.current()
+        if snapshot is not self._signed_for:  # something changed; maybe the signing key
+            self._issuer.refresh()
+            self._signed_for = snapshot
+        return snapshot
+
+    def _recall(self, snapshot: Snapshot, key: bytes, environ: Environ) -> bytes | None:
+        known: Answer | None = snapshot.memo.get(key)
+        if known is None or known.until < time.monotonic():
+            return None
+        if known.token_id is not None:
+            self._uses.note(known.token_id, _address(environ))
+        return known.body
+
+    def _question(self, fields: list[tuple[str, str]], offline_field: str, offline_value: str) -> Question:
+        values: dict[str, list[str]] = {}
+        for name, value in fields:
+            values.setdefault(name, []).append(value)
+        service = values.get("service", [None])[0]
+        if service is not None and service != self._settings.token_service:
+            raise BadRequest(f"Unable to handle service: {service[:100]}")
+        scopes = [value for value in values.get("scope", []) if value.strip()]
+        return Question(
+            service=service,
+            scopes=scope.parse(scopes) if scopes else None,
+            offline=values.get(offline_field, [""])[0].lower() == offline_value,
+            client=values.get("client_id", [""])[0],
+        )
+
+    def _answer(self, environ: Environ, snapshot: Snapshot, key: bytes, question: Question, caller: _Caller) -> bytes:
+        access = grant(caller.principal, question.scopes or (), snapshot.project)
+        now = int(time.time())
+        token = self._issuer.issue(caller.principal.name, access, now).decode()
+        body: dict[str, Any] = {
+            "token": token,
+            "access_token": token,
+            "expires_in": self._issuer.lifetime,
+            "issued_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+            "scope": " ".join(_formatted(entry) for entry in access if entry.actions),
+        }
+        token_id = caller.identity.token_id if caller.identity else None
+        if token_id is not None:
+            self._uses.note(token_id, _address(environ))
+        is_login = caller.identity is not None and question.scopes is None
+        if is_login or question.offline:
+            if refresh_token := self._login(environ, question, caller):
+                body["refresh_token"] = refresh_token
+        else:
+            until = time.monotonic() + self._reuse
+            snapshot.remember(key, Answer(orjson.dumps(body), until, token_id))
+        return orjson.dumps(body)
+
+    def _login(self, environ: Environ, question: Question, caller: _Caller) -> str:
+        """Note a login; the refresh token for it, if one is asked for. Who shows one is given that one again."""
+        if caller.identity is None:
+            return ""
+        origin.set_current(
+            origin.Origin(_address(environ), environ.get("HTTP_USER_AGENT", "")[:255], environ.get("HTTP_X_REQUEST_ID", "")[:64])
+        )
+        with self._app.app_context(), transaction():
+            audit.record(caller.principal.name, "login", "user", caller.principal.name, description=question.client)
+            if not question.offline or caller.identity.token_id is not None:
+                return caller.secret
+            return refresh.issue(caller.principal, question.client, self._settings.refresh_token_days)
+
+
+def _fields(text: str, limit: int) -> list[tuple[str, str]]:
+    if len(text) > limit:
+        raise BadRequest(f"more than {limit} characters")
+    try:
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+    except (ValueError, UnicodeError) as error:
+        raise BadRequest("the query or form cannot be read") from error
+    if any("\0" in value for _, value in fields):
+        raise BadRequest("the query or form cannot be read")
+    return fields
+
+
+def _read_form(environ: Environ) -> str:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > _MAX_BODY:
+        raise BadRequest(f"a form of at most {_MAX_BODY} bytes is expected")
+    if "x-www-form-urlencoded" not in environ.get("CONTENT_TYPE", ""):
+        raise OAuthError("invalid_request", "application/x-www-form-urlencoded is expected")
+    data: bytes = environ["wsgi.input"].read(int(length))
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError:
+        raise BadRequest("the query or form cannot be read") from None
+
+
+def _address(environ: Environ) -> str:
+    return str(environ.get("HTTP_X_REAL_IP") or environ.get("REMOTE_ADDR") or "")[:64]
+
+
+def _formatted(entry: Access) -> str:
+    return f"{entry.type}:{entry.name}:{','.join(entry.actions)}"
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return dict(envelope(code, message))
+
+
+def _respond(
+    start_response: StartResponse, status: int, body: dict[str, Any], headers: list[tuple[str, str]] | None = None
+) -> Iterable[bytes]:
+    data = orjson.dumps(body)
+    head = [_JSON, _NO_STORE, ("Content-Length", str(len(data))), *(headers or [])]
+    start_response(f"{status} {_REASONS[status]}", head)
+    return (data,)
+
+
+def _refuse(start_response: StartResponse, error: DomainError, method: str) -> Iterable[bytes]:
+    """A refusal as docker prints it (`errors`), and for POST as OAuth2 clients read it (`error`)."""
+    body = _error(error.code, error.message)
+    headers = []
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(error.retry_after)))
+    if method == "POST":
+        wrong = "invalid_grant" if isinstance(error, InvalidCredentials) else "invalid_request"
+        body |= {"error": getattr(error, "error", wrong), "error_description": error.message}
+    if error.code == "UNAUTHORIZED":
+        headers.append(("WWW-Authenticate", 'Basic realm="tidegate"'))
+        log.info("login_refused", reason=error.message)
+    return _respond(start_response, STATUS[error.code], body, headers)
+
+
+def _unexpected(start_response: StartResponse, error: Exception) -> Iterable[bytes]:
+    log.error("unexpected_error", exc_info=error)
+    return _respond(start_response, 500, _error("UNKNOWN", "internal server error"))
+

@@ -1,0 +1,60 @@
+"""The token decision: what is granted is what was asked for and is allowed, never more. Pure.
+
+Narrow, never fail: what may not be had comes back with empty actions. A name that we do not know and one that the
+caller may not know of look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from authsvc.core.names import is_repository, project_of
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.policy import can
+from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.token.scope import Scope
+
+# The registry's actions and the permission each needs; in this order they stand in tokens. Never `*`: registries differ
+# in what they take it for.
+REPOSITORY_ACTIONS = {
+    "pull": Permission(Resource.REPOSITORY, Action.PULL),
+    "push": Permission(Resource.REPOSITORY, Action.PUSH),
+    "delete": Permission(Resource.REPOSITORY, Action.DELETE),
+}
+_CATALOG = ("registry", "catalog")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One entry of a token's `access` claim."""
+
+    type: str
+    name: str
+    actions: tuple[str, ...]
+
+
+def grant(who: Principal, asked: Sequence[Scope], find_project: Callable[[str], ProjectRef | None]) -> tuple[Access, ...]:
+    """What `who` gets of what is `asked`; scopes that no registry of ours has (plugins, bad names) are left out."""
+    granted = []
+    for scope in asked:
+        if scope.resource_class:
+            continue
+        if scope.type == "repository" and is_repository(scope.name):
+            project = find_project(project_of(scope.name))
+            granted.append(Access("repository", scope.name, _repository_actions(who, scope.actions, project)))
+        elif (scope.type, scope.name) == _CATALOG:
+            actions = ("*",) if who.is_sysadmin and "*" in scope.actions else ()
+            granted.append(Access("registry", "catalog", actions))
+    return tuple(granted)
+
+
+def _repository_actions(who: Principal, asked: frozenset[str], project: ProjectRef | None) -> tuple[str, ...]:
+    if project is None:  # for administrators as for everybody: no project, nothing to push to
+        return ()
+    everything = "*" in asked
+    return tuple(
+        action
+        for action, permission in REPOSITORY_ACTIONS.items()
+        if (everything or action in asked) and can(who, permission, project)
+    )

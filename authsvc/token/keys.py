@@ -1,0 +1,113 @@
+"""The keys that sign tokens: an EC certificate authority of our own, and a leaf below it that does the signing.
+
+The registry trusts only the authority (`rootcertbundle`, read once at its start); each token carries the leaf (RFC 7515
+`x5c`). So leaves rotate with no restart, and one token verifies on registry 2.8 and 3. The authority signs nothing
+but leaves and is used for nothing else: any leaf below it can sign tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from authsvc.core import certificates
+from authsvc.core.crypto import read_private, write_private
+from authsvc.core.db import utcnow
+
+CA_YEARS = 20
+LEAF_DAYS = 90
+_KEPT_LEAVES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A leaf in use: its key, and the token header that goes with it, encoded once."""
+
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    header: bytes
+    key_id: str
+    not_after: float
+
+
+class KeyStore:
+    """The key files below `directory`: `ca.pem`, `ca.key`, `leaf.pem` (key and certificate, swapped as one file) and
+    `previous.pem` (certificates of leaves whose tokens may still be about)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bundle = directory / "ca.pem"  # for the registry's `rootcertbundle`
+        self._ca_key = directory / "ca.key"
+        self._leaf, self._previous = directory / "leaf.pem", directory / "previous.pem"
+
+    def prepare(self) -> None:
+        """Make what is missing; what exists stays."""
+        if not self._ca_key.exists():
+            authority = certificates.authority("Tidegate token authority", CA_YEARS)
+            write_private(self.bundle, authority.certificate_pem)
+            write_private(self._ca_key, authority.key_pem)
+        if not self._leaf.exists():
+            self.rotate()
+
+    def rotate(self) -> str:
+        """A new leaf for all tokens from now on; older tokens stay good until they expire. Returns its key id."""
+        authority = certificates.load(read_private(self._ca_key), self.bundle.read_bytes())
+        if self._leaf.exists():
+            retired = [self._present().certificate, *self._retired()]
+            encoded = [leaf.public_bytes(serialization.Encoding.PEM) for leaf in retired[:_KEPT_LEAVES]]
+            write_private(self._previous, b"".join(encoded))
+        leaf = certificates.leaf("Tidegate token signer", authority, LEAF_DAYS)
+        write_private(self._leaf, leaf.key_pem + leaf.certificate_pem)
+        return key_id(leaf.key.public_key())
+
+    def _present(self) -> certificates.Pair:
+        content = read_private(self._leaf)
+        return certificates.load(content, content)
+
+    def _retired(self) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates(self._previous.read_bytes()) if self._previous.exists() else []
+
+    def signer(self) -> Signer:
+        """The leaf in use.
+
+        Raises:
+            PermissionError: others can read the key file.
+        """
+        leaf = self._present()
+        identifier = key_id(leaf.key.public_key())
+        chain = [base64.b64encode(leaf.certificate.public_bytes(serialization.Encoding.DER)).decode()]
+        header = {"alg": "ES256", "typ": "JWT", "kid": identifier, "x5c": chain}
+        return Signer(
+            key=leaf.key,
+            header=base64.urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"="),
+            key_id=identifier,
+            not_after=leaf.certificate.not_valid_after_utc.timestamp(),
+        )
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever the leaf does."""
+        status = self._leaf.stat()
+        return status.st_mtime_ns, status.st_ino
+
+    def public_keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """The public keys of this leaf and those before it, by key id: what our own gate verifies tokens with."""
+        found = (leaf.public_key() for leaf in (self._present().certificate, *self._retired()))
+        return {key_id(key): key for key in found if isinstance(key, ec.EllipticCurvePublicKey)}
+
+    def is_due(self) -> bool:
+        """True if a third of the leaf's time or less is left."""
+        left = self.signer().not_after - utcnow().timestamp()
+        return left < timedelta(days=LEAF_DAYS / 3).total_seconds()
+
+
+def key_id(key: ec.EllipticCurvePublicKey) -> str:
+    """libtrust's key id, as registry 2.8 computes it: 240 bits of SHA-256 of the SPKI in base32, colons every four."""
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    text = base64.b32encode(hashlib.sha256(spki).digest()[:30]).decode()
+    return ":".join(text[start : start + 4] for start in range(0, 48, 4))

@@ -1,0 +1,21 @@
+"""Rotation of the signing key, and housekeeping of refresh tokens, as a job."""
+
+from typing import Any
+
+from authsvc.core import versioning
+from authsvc.core.db import db, transaction
+from authsvc.jobs.context import JobContext
+from authsvc.core.layout import Layout
+from authsvc.token import refresh
+from authsvc.token.keys import KeyStore
+
+
+def rotate_if_due(context: JobContext) -> dict[str, Any]:
+    """A new leaf when a third of the present one's time is left."""
+    keys = KeyStore(Layout(context.settings).keys)
+    rotated = keys.rotate() if keys.is_due() else ""
+    with transaction():
+        refresh.purge()
+        if rotated:
+            versioning.bump(db.session)
+    return {"key_id": rotated} if rotated else {}

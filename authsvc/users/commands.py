@@ -1,0 +1,111 @@
+"""Users on the command line, for whoever may read the database anyway."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from authsvc.core.commands import actor, on_database, output_option, show
+from authsvc.core.db import db
+from authsvc.users import service
+from authsvc.users.models import User
+
+
+@click.group()
+def users() -> None:
+    """People who log in."""
+
+
+@users.command("list")
+@output_option
+@on_database
+def list_users(output: str) -> None:
+    """All users."""
+    show(
+        (
+            {
+                "id": user.id,
+                "username": user.username,
+                "email": user.email,
+                "system_admin": user.sysadmin,
+                "disabled": user.disabled,
+                "created": user.creation_time,
+            }
+            for user in db.session.scalars(service.all_users().order_by(User.username))
+        ),
+        output,
+    )
+
+
+def _password(given: bool) -> str:
+    """From standard input if asked for, else a generated one."""
+    return click.get_text_stream("stdin").readline().rstrip("\n") if given else secrets.token_urlsafe(18)
+
+
+_stdin = click.option("--password-stdin", is_flag=True, help="read the password from standard input instead of generating one")
+
+
+@users.command("create")
+@click.argument("username")
+@click.option("--email")
+@click.option("--realname", default="")
+@click.option("--system-admin", is_flag=True)
+@_stdin
+@on_database
+def create_user(username: str, email: str | None, realname: str, system_admin: bool, password_stdin: bool) -> None:
+    """Create a user; a generated password is printed."""
+    password = _password(password_stdin)
+    service.create(actor(), username=username, password=password, email=email, realname=realname, sysadmin=system_admin)
+    click.echo(f"user {username} created", err=True)
+    if not password_stdin:
+        click.echo(password)
+
+
+@users.command("reset-password")
+@click.argument("username")
+@_stdin
+@on_database
+def reset_password(username: str, password_stdin: bool) -> None:
+    """Set a new password, also for a locked-out administrator; every stored login of the user ends."""
+    password = _password(password_stdin)
+    service.set_password(actor(), service.get_by_name(username), password)
+    click.echo(f"new password set for {username}", err=True)
+    if not password_stdin:
+        click.echo(password)
+
+
+@users.command("set-admin")
+@click.argument("username")
+@click.option("--off", is_flag=True, help="take it away")
+@on_database
+def set_admin(username: str, off: bool) -> None:
+    """Make a user a system administrator."""
+    service.set_sysadmin(actor(), service.get_by_name(username), not off)
+
+
+@users.command("disable")
+@click.argument("username")
+@on_database
+def disable(username: str) -> None:
+    """Disable a user: felt at once in every process."""
+    service.set_disabled(actor(), service.get_by_name(username), True)
+
+
+@users.command("enable")
+@click.argument("username")
+@on_database
+def enable(username: str) -> None:
+    """Enable a disabled user."""
+    service.set_disabled(actor(), service.get_by_name(username), False)
+
+
+@users.command("delete")
+@click.argument("username")
+@on_database
+def delete(username: str) -> None:
+    """Delete a user; the name becomes free."""
+    service.delete(actor(), service.get_by_name(username))
+
+
+COMMANDS = (users,)

@@ -1,0 +1,35 @@
+"""People. Robots and internal identities are no users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authsvc.core.db import Base, Identified, utcnow
+from authsvc.core.versioning import PolicyRelevant
+
+
+class User(Identified, PolicyRelevant, Base):
+    """`name_key` is the name without case: two names that differ only in case would be one person to everybody but us.
+
+    `epoch` grows when old credentials must die (password changed); refresh tokens of an older epoch are void.
+    Deleted users stay as rows, renamed `name#id`, so that ids in old entries keep their meaning.
+    """
+
+    __tablename__ = "users"
+    __policy_on__ = frozenset({"update", "delete"})
+
+    username: Mapped[str] = mapped_column(String(300), unique=True)
+    name_key: Mapped[str] = mapped_column(String(300), unique=True)
+    email: Mapped[str | None] = mapped_column(String(300), unique=True)
+    realname: Mapped[str] = mapped_column(String(255), default="")
+    comment: Mapped[str] = mapped_column(String(255), default="")
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    sysadmin: Mapped[bool] = mapped_column(default=False)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    epoch: Mapped[int] = mapped_column(default=1)
+    creation_time: Mapped[datetime] = mapped_column(default=utcnow)
+    update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)

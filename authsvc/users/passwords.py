@@ -1,0 +1,69 @@
+"""Passwords chosen by people: argon2id (RFC 9106), and a bulkhead around it.
+
+A hash takes tens of milliseconds of a core by design. So at most one runs at a time in a process and few wait; a flood
+of wrong passwords then costs its senders a 429, not everybody else their tokens.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from authsvc.core.errors import BadRequest, TooManyRequests
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_running = threading.Semaphore(1)
+_places = threading.BoundedSemaphore(17)  # one that runs, sixteen that wait
+# Verified for unknown names, so that their answer takes as long as a wrong password's.
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+@contextmanager
+def _bulkhead() -> Iterator[None]:
+    if not _places.acquire(blocking=False):
+        raise TooManyRequests("too many logins at once; try again in a moment", retry_after=2)
+    try:
+        if not _running.acquire(timeout=5):
+            raise TooManyRequests("too many logins at once; try again in a moment", retry_after=2)
+        try:
+            yield
+        finally:
+            _running.release()
+    finally:
+        _places.release()
+
+
+def check_rules(password: str) -> None:
+    """Length only, no composition rules (NIST SP 800-63B 5.1.1.2).
+
+    Raises:
+        BadRequest: too short, too long, or holding a control character.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise BadRequest(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
+    if any(ord(character) < 32 or ord(character) == 127 for character in password):
+        raise BadRequest("a password cannot hold control characters")
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash, with parameters and salt in it."""
+    with _bulkhead():
+        return _hasher.hash(password)
+
+
+def verify(password_hash: str | None, password: str) -> bool:
+    """True if it is the password; for None (no such user, or none set) False, after the same time."""
+    if len(password) > MAX_LENGTH:
+        return False
+    with _bulkhead():
+        try:
+            return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+        except (Argon2Error, InvalidHashError):
+            return False

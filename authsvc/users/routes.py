@@ -1,0 +1,120 @@
+"""Users, by Harbor's paths."""
+
+from typing import Any
+
+from flask_smorest import Blueprint
+from marshmallow import fields, validate
+
+from authsvc.core.api import ListArguments, created, page_of
+from authsvc.core.db import db
+from authsvc.core.errors import Forbidden
+from authsvc.core.query import filtered, ordered
+from authsvc.rbac.guard import require_login, require_sysadmin
+from authsvc.rbac.principal import Principal
+from authsvc.users import service
+from authsvc.users.models import User
+from authsvc.users.schemas import (
+    DisabledSchema,
+    PasswordSchema,
+    SysAdminFlagSchema,
+    UserCreationSchema,
+    UserProfileSchema,
+    UserSchema,
+    UserSearchSchema,
+)
+
+blueprint = Blueprint("user", __name__, url_prefix="/users", description="People who log in")
+
+COLUMNS = {"username": User.username, "email": User.email, "user_id": User.id, "creation_time": User.creation_time}
+
+
+class UserSearchArguments(ListArguments):
+    username = fields.String(required=True, validate=validate.Length(1, 255))
+
+
+def _self_or_sysadmin(user_id: int) -> Principal:
+    who = require_login()
+    if who.id != user_id and not who.is_sysadmin:
+        raise Forbidden("only the user or a system administrator may do this")
+    return who
+
+
+@blueprint.get("")
+@blueprint.arguments(ListArguments, location="query")
+@blueprint.response(200, UserSchema(many=True))
+def list_users(arguments: dict[str, Any]) -> Any:
+    require_sysadmin()
+    statement = filtered(service.all_users(), arguments["q"], COLUMNS)
+    return page_of(ordered(statement, arguments["sort"], COLUMNS, [User.username]), arguments)
+
+
+@blueprint.post("")
+@blueprint.arguments(UserCreationSchema)
+@blueprint.response(201)
+def create_user(body: dict[str, Any]) -> Any:
+    user = service.create(require_sysadmin().name, **body)
+    db.session.commit()
+    return created(user.id)
+
+
+@blueprint.get("/current")
+@blueprint.response(200, UserSchema)
+def get_current_user() -> User:
+    return service.get(require_login().id)
+
+
+@blueprint.get("/search")
+@blueprint.arguments(UserSearchArguments, location="query")
+@blueprint.response(200, UserSearchSchema(many=True))
+def search_users(arguments: dict[str, Any]) -> Any:
+    require_login()
+    return page_of(service.matching(arguments["username"]).order_by(User.username), arguments)
+
+
+@blueprint.get("/<int:user_id>")
+@blueprint.response(200, UserSchema)
+def get_user(user_id: int) -> User:
+    _self_or_sysadmin(user_id)
+    return service.get(user_id)
+
+
+@blueprint.put("/<int:user_id>")
+@blueprint.arguments(UserProfileSchema)
+@blueprint.response(200)
+def update_user(body: dict[str, Any], user_id: int) -> None:
+    service.update_profile(_self_or_sysadmin(user_id).name, service.get(user_id), **body)
+    db.session.commit()
+
+
+@blueprint.delete("/<int:user_id>")
+@blueprint.response(200)
+def delete_user(user_id: int) -> None:
+    service.delete(require_sysadmin().name, service.get(user_id))
+    db.session.commit()
+
+
+@blueprint.put("/<int:user_id>/sysadmin")
+@blueprint.arguments(SysAdminFlagSchema)
+@blueprint.response(200)
+def set_sysadmin(body: dict[str, Any], user_id: int) -> None:
+    service.set_sysadmin(require_sysadmin().name, service.get(user_id), body["sysadmin_flag"])
+    db.session.commit()
+
+
+@blueprint.put("/<int:user_id>/disabled")
+@blueprint.arguments(DisabledSchema)
+@blueprint.response(200)
+def set_disabled(body: dict[str, Any], user_id: int) -> None:
+    """Disable or enable an account (beyond Harbor's API)."""
+    service.set_disabled(require_sysadmin().name, service.get(user_id), body["disabled"])
+    db.session.commit()
+
+
+@blueprint.put("/<int:user_id>/password")
+@blueprint.arguments(PasswordSchema)
+@blueprint.response(200)
+def set_password(body: dict[str, Any], user_id: int) -> None:
+    who = _self_or_sysadmin(user_id)
+    old = body["old_password"] if who.id == user_id else None
+    service.set_password(who.name, service.get(user_id), body["new_password"], old=old)
+    db.session.commit()

@@ -1,0 +1,202 @@
+"""Users: verbs and queries."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from authsvc.audit import service as audit
+from authsvc.core.db import db
+from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from authsvc.users import passwords
+from authsvc.users.models import User
+
+# Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
+# what cannot be seen: a name must look like what it is.
+_FORBIDDEN = re.compile(r'[,"~#%$:\s\x00-\x1f\x7f]')
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+def name_key(username: str) -> str:
+    """The form in which two names are the same name."""
+    return unicodedata.normalize("NFKC", username).casefold()
+
+
+def create(
+    actor: str,
+    *,
+    username: str,
+    password: str | None,
+    email: str | None = None,
+    realname: str = "",
+    comment: str = "",
+    sysadmin: bool = False,
+) -> User:
+    """A new local user.
+
+    Raises:
+        BadRequest: name, e-mail or password against the rules.
+        Conflict: name (whatever the case) or e-mail is taken.
+    """
+    _check_name(username)
+    if email is not None:
+        _check_email(email, None)
+    if db.session.scalar(select(User.id).where(User.name_key == name_key(username))):
+        raise Conflict(f"user {username} exists already")
+    if password is not None:
+        passwords.check_rules(password)
+    user = User(
+        username=username,
+        name_key=name_key(username),
+        email=email,
+        realname=realname,
+        comment=comment,
+        sysadmin=sysadmin,
+        password_hash=passwords.hash_password(password) if password is not None else None,
+    )
+    db.session.add(user)
+    db.session.flush()
+    audit.record(actor, "create", "user", username)
+    return user
+
+
+def get(user_id: int) -> User:
+    """A user by id.
+
+    Raises:
+        NotFound: none, or deleted.
+    """
+    user = db.session.get(User, user_id)
+    if user is None or user.deleted:
+        raise NotFound(f"user {user_id} not found")
+    return user
+
+
+def find(login: str) -> User | None:
+    """The user who logs in with this name or e-mail, or None."""
+    user = db.session.scalar(select(User).where(User.name_key == name_key(login), User.deleted.is_(False)))
+    if user is None and "@" in login:
+        user = db.session.scalar(select(User).where(func.lower(User.email) == login.lower(), User.deleted.is_(False)))
+    return user
+
+
+def get_by_name(username: str) -> User:
+    """A user by name.
+
+    Raises:
+        NotFound
+    """
+    user = db.session.scalar(select(User).where(User.name_key == name_key(username), User.deleted.is_(False)))
+    if user is None:
+        raise NotFound(f"user {username} not found")
+    return user
+
+
+def all_users() -> Select[Any]:
+    """Every user who is not deleted."""
+    return select(User).where(User.deleted.is_(False))
+
+
+def matching(text: str) -> Select[Any]:
+    """Users whose name contains `text`, for those who pick members."""
+    return all_users().where(User.username.icontains(text, autoescape=True))
+
+
+def update_profile(actor: str, user: User, *, email: str | None = None, realname: str | None = None, comment: str | None = None) -> None:
+    """Change what people see of a user; None leaves a field as it is.
+
+    Raises:
+        BadRequest, Conflict: the e-mail.
+    """
+    if email is not None:
+        _check_email(email, user.id)
+        user.email = email
+    if realname is not None:
+        user.realname = realname
+    if comment is not None:
+        user.comment = comment
+    audit.record(actor, "update", "user", user.username, description="profile")
+
+
+def set_password(actor: str, user: User, password: str, *, old: str | None = None) -> None:
+    """Set a password; every refresh token of the user dies. `old` must be right unless it is None (an administrator).
+
+    Raises:
+        Forbidden: the old password is wrong.
+        BadRequest: the new one is against the rules, or the old one again.
+    """
+    if old is not None and not passwords.verify(user.password_hash, old):
+        raise Forbidden("the old password is not right")
+    if old == password:
+        raise BadRequest("the new password is the old one")
+    passwords.check_rules(password)
+    user.password_hash = passwords.hash_password(password)
+    user.epoch += 1
+    audit.record(actor, "update", "user", user.username, description="password")
+
+
+def set_sysadmin(actor: str, user: User, sysadmin: bool) -> None:
+    """Make or unmake a system administrator.
+
+    Raises:
+        PreconditionFailed: it is the last one.
+    """
+    if user.sysadmin and not sysadmin:
+        _keep_an_admin(user)
+    user.sysadmin = sysadmin
+    audit.record(actor, "update", "user", user.username, description=f"system administrator: {sysadmin}")
+
+
+def set_disabled(actor: str, user: User, disabled: bool) -> None:
+    """Disable or enable: a disabled user can do nothing, and is told so after a right password only.
+
+    Raises:
+        PreconditionFailed: it is the last system administrator.
+    """
+    if disabled:
+        _keep_an_admin(user)
+    user.disabled = disabled
+    audit.record(actor, "update", "user", user.username, description="disabled" if disabled else "enabled")
+
+
+def delete(actor: str, user: User) -> None:
+    """Delete: the row stays, the name becomes free.
+
+    Raises:
+        PreconditionFailed: it is the last system administrator, or Harbor's built-in one (id 1).
+    """
+    if user.id == 1:
+        raise PreconditionFailed("the built-in administrator cannot be deleted")
+    _keep_an_admin(user)
+    audit.record(actor, "delete", "user", user.username)
+    user.username = f"{user.username}#{user.id}"
+    user.name_key = f"{user.name_key}#{user.id}"
+    user.email = None if user.email is None else f"{user.email}#{user.id}"
+    user.password_hash = None
+    user.sysadmin = False
+    user.deleted = True
+    user.epoch += 1
+
+
+def _keep_an_admin(leaving: User) -> None:
+    admins = db.session.scalars(
+        all_users().where(User.sysadmin.is_(True), User.disabled.is_(False)).order_by(User.id).with_for_update()
+    ).all()
+    if [admin.id for admin in admins] == [leaving.id]:
+        raise PreconditionFailed(f"{leaving.username} is the last system administrator")
+
+
+def _check_name(username: str) -> None:
+    if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username):
+        raise BadRequest("a user name has 1 to 255 characters, no blanks and none of , \" ~ # % $ :")
+
+
+def _check_email(email: str, own_id: int | None) -> None:
+    if len(email) > 255 or _EMAIL.fullmatch(email) is None:
+        raise BadRequest("that is no e-mail address")
+    taken = db.session.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
+    if taken is not None and taken != own_id:
+        raise Conflict("another user has that e-mail address")
