@@ -7,6 +7,7 @@ import sys
 import time
 
 import click
+from sqlalchemy import select
 
 from authsvc.core.base import create_base
 from authsvc.core.db import db, reading, transaction
@@ -27,10 +28,7 @@ def reconcile(settings: Settings, timeout: int) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with reading():
-                status, result = db.session.execute(
-                    db.select(Task.status, Task.result).where(Task.id == task_id)
-                ).one()
-                db.session.rollback()
+                status, result = db.session.execute(select(Task.status, Task.result).where(Task.id == task_id)).one()
             if status in (SUCCESS, ERROR):
                 click.echo(json.dumps(result, indent=2))
                 sys.exit(0 if status == SUCCESS else 1)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from authsvc.artifacts import record
 from authsvc.artifacts.models import Artifact, Tag
-from authsvc.core.db import db, transaction, utcnow
+from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.core.names import is_repository, is_tag, project_of
 from authsvc.distribution.client import Content, RegistryClient
@@ -83,9 +83,9 @@ def run(client: RegistryClient, *, keep_going: Callable[[], None] = lambda: None
         Unavailable: the catalog cannot be read.
     """
     report = Report()
-    projects = set(db.session.scalars(select(Project.name)))
-    known = set(db.session.scalars(select(Repository.name)))
-    db.session.rollback()
+    with reading():
+        projects = set(db.session.scalars(select(Project.name)))
+        known = set(db.session.scalars(select(Repository.name)))
     stored = {name for name in client.repositories() if is_repository(name) and project_of(name) in projects}
     for name in sorted(known | stored):
         keep_going()
@@ -93,7 +93,6 @@ def run(client: RegistryClient, *, keep_going: Callable[[], None] = lambda: None
         try:
             _repository(client, name, report)
         except (Unavailable, ManifestInvalid) as error:
-            db.session.rollback()
             report.problems.append(f"{name}: {error}"[:500])
     return report
 
@@ -120,10 +119,8 @@ def _indexed(name: str) -> tuple[dict[str, str], set[str]]:
     tags = select(Tag.name, Artifact.digest).join(Artifact, Artifact.id == Tag.artifact_id)
     tags = tags.join(Repository, Repository.id == Tag.repository_id).where(of_this)
     digests = select(Artifact.digest).join(Repository, Repository.id == Artifact.repository_id).where(of_this)
-    try:
+    with reading():
         return {tag: digest for tag, digest in db.session.execute(tags)}, set(db.session.scalars(digests))
-    finally:
-        db.session.rollback()
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,12 @@ def _tune_sqlite(engine: Engine) -> None:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Inside, transactions only read: on SQLite they then neither wait for writers nor hold them up."""
+    """A transaction that only reads: on SQLite it neither waits for writers nor holds them up. It ends with the block."""
     token = read_only.set(True)
     try:
         yield
     finally:
+        db.session.rollback()
         read_only.reset(token)
 
 

@@ -103,8 +103,8 @@ class VersionReader:
 
     def _open(self) -> Any:
         pooled = self._engine.raw_connection()
-        pooled.detach()
         connection: Any = pooled.driver_connection
+        pooled.detach()  # ours from here on, however long this thread lives
         if self._engine.dialect.name != "sqlite":  # SQLite's is in autocommit already, see core.db
             connection.autocommit = True
         return connection.cursor()

@@ -40,12 +40,6 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
     return project
 
 
-def ensure(actor: str, owner_id: int, name: str) -> Project:
-    """The project of that name; made, private, if there is none."""
-    found = db.session.scalar(select(Project).where(Project.name == name))
-    return found or create(actor, owner_id, name)
-
-
 def update(actor: str, project: Project, metadata: Mapping[str, str | None]) -> None:
     """Change metadata; keys that are not named stay.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import shutil
 import sys
@@ -87,6 +88,7 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "source": SOURCE,
         "python": Path(sys.executable),
         "programs": {name: _program(name) for name in PROGRAMS},
+        "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
         "is_root": os.geteuid() == 0,
         "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
         "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),

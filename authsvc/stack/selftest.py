@@ -17,15 +17,17 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
 from flask import Flask
-from sqlalchemy import delete
+from sqlalchemy import select
 
 from authsvc.core.db import db, transaction
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.challenge import parse_challenge
 from authsvc.distribution.manifest import OCI_MANIFEST
+from authsvc.projects import members
 from authsvc.projects import service as projects
-from authsvc.projects.models import ProjectMember
+from authsvc.projects.models import Project
+from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 
 NAME = "tidegate-selftest"
@@ -39,7 +41,6 @@ class SelfTestFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class _Visitor:
     user_id: int
-    project_id: int
     username: str
     password: str
 
@@ -73,16 +74,18 @@ class SelfTest:
         suffix, password = secrets.token_hex(4), secrets.token_urlsafe(18)
         with self._app.app_context(), transaction():
             user = users.create("tidegate:selftest", username=f"{NAME}-{suffix}", password=password)
-            project = projects.ensure("tidegate:selftest", user.id, NAME)
-            db.session.add(ProjectMember(project_id=project.id, entity_type="u", entity_id=user.id, role=1))
-            db.session.flush()
-            return _Visitor(user.id, project.id, user.username, password)
+            left_over = db.session.scalar(select(Project).where(Project.name == NAME))  # by a run that was killed
+            if left_over is None:
+                projects.create("tidegate:selftest", user.id, NAME)
+            else:
+                members.add("tidegate:selftest", left_over, user, Role.PROJECT_ADMIN)
+            return _Visitor(user.id, user.username, password)
 
     def _leave(self, visitor: _Visitor) -> None:
-        basic = _basic(visitor)
-        self._request("DELETE", f"/api/v2.0/projects/{NAME}/repositories/hello", headers={"Authorization": basic})
+        basic = {"Authorization": _basic(visitor)}
+        self._request("DELETE", f"/api/v2.0/projects/{NAME}/repositories/hello", headers=basic)
+        self._request("DELETE", f"/api/v2.0/projects/{NAME}", headers=basic)
         with self._app.app_context(), transaction():
-            db.session.execute(delete(ProjectMember).where(ProjectMember.entity_id == visitor.user_id))
             users.delete("tidegate:selftest", users.get(visitor.user_id))
 
     def _login(self, visitor: _Visitor) -> None:

@@ -8,7 +8,7 @@ import requests
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from authsvc.core.db import db, utcnow
+from authsvc.core.db import db, reading, utcnow
 from authsvc.core.settings import Settings
 from authsvc.jobs.models import Lease
 
@@ -29,14 +29,15 @@ class Component:
 
 def check(settings: Settings) -> list[Component]:
     """Look at every part that a login, push or pull needs."""
-    return [Component("core"), _database(), _worker(), _registry(settings)]
+    with reading():
+        database, worker = _database(), _worker()
+    return [Component("core"), database, worker, _registry(settings)]
 
 
 def _database() -> Component:
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
-        db.session.rollback()
         return Component("database", type(error).__name__)
     return Component("database")
 
@@ -45,7 +46,6 @@ def _worker() -> Component:
     try:
         until = db.session.scalar(select(Lease.until).where(Lease.name == WORKER_LEASE))
     except SQLAlchemyError as error:
-        db.session.rollback()
         return Component("jobservice", type(error).__name__)
     return Component("jobservice", "" if until and until > utcnow() else "no worker is running")
 
