@@ -2,6 +2,7 @@
 
 worker_class = "gthread"
 threads = 4
+preload_app = True  # loaded once, shared by the workers; nothing connects before the fork
 timeout = 60
 graceful_timeout = 30
 keepalive = 75  # longer than nginx keeps an idle connection (60 s), so that nginx is the one to close it

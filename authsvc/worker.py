@@ -64,7 +64,7 @@ class Worker:
         self._stop.set()
 
     def _loop(self, step: Callable[[RegistryClient], bool], shortest: float, longest: float) -> None:
-        pause = shortest
+        pause = 0.0
         registry = internal_registry(self._settings, self._issuer, "worker")
         while not self._stop.wait(pause):
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -21,8 +22,12 @@ MAX_LENGTH = 1024
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _running = threading.Semaphore(1)
 _places = threading.BoundedSemaphore(17)  # one that runs, sixteen that wait
-# Verified for unknown names, so that their answer takes as long as a wrong password's.
-_NOBODY = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """Verified for unknown names, so that their answer takes as long as a wrong password's."""
+    return _hasher.hash("nobody has this password")
 
 
 @contextmanager
@@ -64,6 +69,6 @@ def verify(password_hash: str | None, password: str) -> bool:
         return False
     with _bulkhead():
         try:
-            return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+            return _hasher.verify(password_hash or _nobody(), password) and password_hash is not None
         except (Argon2Error, InvalidHashError):
             return False
