@@ -17,6 +17,7 @@ from authsvc.rbac.principal import ANONYMOUS
 from authsvc.token.issuer import Issuer
 from authsvc.wiring import API, AUTHENTICATORS, PAGES, internal_registry, make_issuer
 
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What one process needs to decide: made once, shared by the API, the gate and the token endpoint."""
@@ -55,4 +56,3 @@ def _identify() -> None:
     services: Services = current_app.extensions["tidegate"]
     header = request.headers.get("Authorization", "")
     g.principal = services.authentication.identify(header, services.snapshots.current())[0]
-

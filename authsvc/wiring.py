@@ -22,10 +22,10 @@ import authsvc.token.tasks
 import authsvc.users.routes
 from authsvc.authn.authenticators import Authenticator
 from authsvc.authn.backends import local
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs.context import Job
-from authsvc.core.layout import Layout
 from authsvc.token import refresh
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore
@@ -76,5 +76,3 @@ def internal_registry(settings: Settings, issuer: Issuer, process: str) -> Regis
         return issuer.internal(process, scope, int(time.time()))
 
     return RegistryClient(f"http://{settings.registry_address}", authorize)
-
-

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -60,7 +61,7 @@ class Worker:
             leases.give_back(WORKER_LEASE)
             leases.give_back(recorder.LEASE)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
     def _loop(self, step: Callable[[RegistryClient], bool], shortest: float, longest: float) -> None:
@@ -74,11 +75,11 @@ class Worker:
             except (DomainError, SQLAlchemyError) as error:
                 log.warning("worker_step_failed", step=threading.current_thread().name, error=str(error)[:300])
                 pause = 1.0
-            except Exception as error:  # noqa: BLE001 - the loop must outlive any step
+            except Exception as error:
                 log.error("worker_step_failed", step=threading.current_thread().name, exc_info=error)
                 pause = 1.0
 
-    def _heartbeat(self, registry: RegistryClient) -> bool:
+    def _heartbeat(self, _registry: RegistryClient) -> bool:
         self._issuer.refresh()
         with transaction():
             leases.take(WORKER_LEASE, 3 * _HEARTBEAT)
@@ -93,7 +94,7 @@ class Worker:
                 if jobs.is_due(kind, every(self._settings), utcnow()):
                     jobs.launch(kind, "Schedule")
         for kind in JOBS:
-            run_next(kind, JobContext(self._settings, registry, keep_going=lambda kind=kind: _renew(kind)))
+            run_next(kind, JobContext(self._settings, registry, keep_going=partial(_renew, kind)))
         return False
 
 
@@ -109,7 +110,7 @@ def run_next(kind: str, context: JobContext) -> bool:
         result, failed = JOBS[kind](context), False
     except DomainError as error:
         result, failed = {"error": error.message}, True
-    except Exception as error:  # noqa: BLE001 - a job's failure is its task's result
+    except Exception as error:
         log.error("job_failed", kind=kind, exc_info=error)
         result, failed = {"error": type(error).__name__}, True
     with transaction():

@@ -18,9 +18,7 @@ class Front:
     def __init__(self, settings: Settings) -> None:
         self.flask = create_app(settings)
         services: Services = self.flask.extensions["tidegate"]
-        self._token = TokenEndpoint(
-            self.flask, settings, services.snapshots, services.authentication, services.issuer
-        )
+        self._token = TokenEndpoint(self.flask, settings, services.snapshots, services.authentication, services.issuer)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == PATH:

@@ -5,8 +5,8 @@ from flask import Flask
 from authsvc.core import web
 from authsvc.core.base import create_base
 from authsvc.core.crypto import read_private
-from authsvc.core.settings import Settings
 from authsvc.core.layout import Layout
+from authsvc.core.settings import Settings
 from webhook.routes import blueprint
 
 

@@ -103,7 +103,9 @@ def parse(body: str) -> RegistryEvent:
         media_type=_text(target, "mediaType"),
         at=_time(_text(event, "timestamp")),
         actor=_text(actor, "name"),
-        address=_text(request, "addr").rpartition(":")[0].strip("[]") if ":" in _text(request, "addr") else _text(request, "addr"),
+        address=_text(request, "addr").rpartition(":")[0].strip("[]")
+        if ":" in _text(request, "addr")
+        else _text(request, "addr"),
         user_agent=_text(request, "useragent"),
         method=_text(request, "method"),
         request_id=_text(request, "id"),

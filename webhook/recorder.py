@@ -69,7 +69,7 @@ def run(client: RegistryClient) -> int:
 def _look_at(client: RegistryClient, stored: InboxEvent) -> Finding | Exception:
     try:
         return look(client, parse(stored.body), stored.attempts)
-    except Exception as error:  # noqa: BLE001 - one event must not stop the others; it is kept, with the reason
+    except Exception as error:
         return error
 
 
@@ -90,7 +90,7 @@ def _settle(stored: InboxEvent, finding: Finding | Exception) -> None:
         inbox.postpone(stored, error.message)
     except OperationalError:
         raise  # the database itself: the batch comes again
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:
         log.error("event_failed", event_id=stored.event_id, exc_info=error)
         inbox.postpone(stored, f"{type(error).__name__}: {error}")
 
@@ -201,4 +201,3 @@ def _pulled(event: RegistryEvent) -> str:
     record.pulled(repository, artifact, event.tag or None, event.at)
     _audit(event, "pull", repository.project_id)
     return "counted"
-

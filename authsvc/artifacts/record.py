@@ -109,7 +109,11 @@ def forget(repository: Repository, digest: str) -> bool:
     if found is None:
         return False
     # Said here and not left to ON DELETE: it must hold on databases that were made without foreign keys, too.
-    for model, column in ((Tag, Tag.artifact_id), (ArtifactBlob, ArtifactBlob.artifact_id), (ArtifactReference, ArtifactReference.parent_id)):
+    for model, column in (
+        (Tag, Tag.artifact_id),
+        (ArtifactBlob, ArtifactBlob.artifact_id),
+        (ArtifactReference, ArtifactReference.parent_id),
+    ):
         db.session.execute(delete(model).where(column == found.id))
     db.session.delete(found)
     db.session.flush()

@@ -46,7 +46,5 @@ def delete_repository(actor: str, client: RegistryClient, repository: Repository
 
 def _is_child(artifact: Artifact) -> bool:
     in_repository = select(Artifact.id).where(Artifact.repository_id == artifact.repository_id)
-    reference = exists().where(
-        ArtifactReference.child_digest == artifact.digest, ArtifactReference.parent_id.in_(in_repository)
-    )
+    reference = exists().where(ArtifactReference.child_digest == artifact.digest, ArtifactReference.parent_id.in_(in_repository))
     return bool(db.session.scalar(select(reference)))

@@ -14,10 +14,10 @@ from authsvc.artifacts.schemas import ArtifactListArguments, ArtifactSchema, Tag
 from authsvc.core.api import ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.query import Exact, filtered, ordered, parse_q
+from authsvc.projects.access import load
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
-from authsvc.repositories.routes import load_project
 
 blueprint = Blueprint("artifact", __name__, description="Artifacts and tags")
 
@@ -36,7 +36,7 @@ TAG_COLUMNS = {"name": Tag.name, "push_time": Tag.push_time, "pull_time": Tag.pu
 
 
 def _load(project_name: str, repository_name: str, action: Action, resource: Resource) -> Repository:
-    _, project = load_project(project_name, action, resource)
+    _, project = load(project_name, action, resource, is_name=True)
     return repositories.get(project, repository_name)
 
 
@@ -81,7 +81,7 @@ def get_artifact(arguments: dict[str, Any], project_name: str, repository_name: 
 @blueprint.delete(f"{PATH}/<reference>")
 @blueprint.response(200)
 def delete_artifact(project_name: str, repository_name: str, reference: str) -> None:
-    who, project = load_project(project_name, Action.DELETE, Resource.ARTIFACT)
+    who, project = load(project_name, Action.DELETE, Resource.ARTIFACT, is_name=True)
     repository = repositories.get(project, repository_name)
     removal.delete_artifact(who.name, current_app.extensions["registry"], repository, service.get(repository, reference))
     db.session.commit()

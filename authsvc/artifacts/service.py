@@ -86,9 +86,7 @@ def references_by_artifact(artifacts: Sequence[Artifact]) -> dict[int, list[dict
     repository_ids = {artifact.repository_id for artifact in artifacts}
     statement = (
         select(ArtifactReference, Artifact.id)
-        .outerjoin(
-            Artifact, (Artifact.digest == ArtifactReference.child_digest) & Artifact.repository_id.in_(repository_ids)
-        )
+        .outerjoin(Artifact, (Artifact.digest == ArtifactReference.child_digest) & Artifact.repository_id.in_(repository_ids))
         .where(ArtifactReference.parent_id.in_(found))
         .order_by(ArtifactReference.parent_id, ArtifactReference.position)
     )
@@ -113,4 +111,4 @@ def count_by_repository(repository_ids: Sequence[int]) -> Mapping[int, int]:
         .where(Artifact.repository_id.in_(repository_ids))
         .group_by(Artifact.repository_id)
     )
-    return {repository_id: count for repository_id, count in db.session.execute(statement)}
+    return dict(db.session.execute(statement).tuples())

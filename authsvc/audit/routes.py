@@ -9,8 +9,8 @@ from authsvc.audit.models import AuditLog
 from authsvc.audit.schemas import AuditLogExtSchema, AuditLogSchema
 from authsvc.core.api import ListArguments, page_of
 from authsvc.core.query import filtered, ordered
-from authsvc.projects.service import find_ref, get_by_name
-from authsvc.rbac.guard import require, require_login
+from authsvc.projects.access import load
+from authsvc.rbac.guard import require_login
 from authsvc.rbac.permissions import Action, Resource
 
 blueprint = Blueprint("auditlog", __name__, description="Who did what, from where")
@@ -51,13 +51,13 @@ def list_audit_log_exts(arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, AuditLogSchema(many=True))
 def list_project_logs(arguments: dict[str, Any], project_name: str) -> Any:
-    require(Action.LIST, Resource.LOG, find_ref(project_name))
-    return _page(service.of_project(get_by_name(project_name).ref), arguments)
+    _, project = load(project_name, Action.LIST, Resource.LOG, is_name=True)
+    return _page(service.of_project(project.ref), arguments)
 
 
 @blueprint.get("/projects/<project_name>/auditlog-exts")
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, AuditLogExtSchema(many=True))
 def list_project_log_exts(arguments: dict[str, Any], project_name: str) -> Any:
-    require(Action.LIST, Resource.LOG, find_ref(project_name))
-    return _page(service.of_project(get_by_name(project_name).ref), arguments)
+    _, project = load(project_name, Action.LIST, Resource.LOG, is_name=True)
+    return _page(service.of_project(project.ref), arguments)

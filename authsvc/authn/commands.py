@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from authsvc.authn.principals import load_account, load_project
-from authsvc.core.commands import on_database, output_option
+from authsvc.core.console import on_database, output_option
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.core.names import is_repository, project_of
 from authsvc.rbac.explain import explain as explain_decision

@@ -37,14 +37,16 @@ class Snapshot:
         try:
             return self._accounts[user_id]
         except KeyError:
-            return self._load(self._accounts, user_id, principals.load_account)
+            account: Account | None = self._load(self._accounts, user_id, principals.load_account)
+            return account
 
     def project(self, name: str) -> ProjectRef | None:
         """A project by name; None if there is none."""
         try:
             return self._projects[name]
         except KeyError:
-            return self._load(self._projects, name, principals.load_project)
+            project: ProjectRef | None = self._load(self._projects, name, principals.load_project)
+            return project
 
     def remember(self, key: bytes, value: Any) -> None:
         """Keep something derived from this snapshot, as long as the snapshot lives."""

@@ -28,7 +28,7 @@ PREFIX = "/api/v2.0"
 MAX_PAGE_SIZE = 100
 
 
-class Api(SmorestApi):
+class Api(SmorestApi):  # type: ignore[misc] # it carries no types
     """flask-smorest with our error shape, and schemas of the same name told apart by their modifiers."""
 
     ERROR_SCHEMA = None
@@ -79,12 +79,14 @@ class ListArguments(ma.Schema):
         validate=ma.validate.Range(-1, MAX_PAGE_SIZE),
         metadata={"description": "at most 100; 0 or -1: all"},
     )
-    q = fields.String(load_default="", validate=ma.validate.Length(max=2048), metadata={"description": "`k=v,k=~v,k=[a~b],k={a b}`"})
+    q = fields.String(
+        load_default="", validate=ma.validate.Length(max=2048), metadata={"description": "`k=v,k=~v,k=[a~b],k={a b}`"}
+    )
     sort = fields.String(load_default="", validate=ma.validate.Length(max=256), metadata={"description": "`key,-key`"})
 
 
 def page_of(
-    statement: Select[Any], arguments: Mapping[str, Any], *, scalars: bool = True
+    statement: Select[*tuple[Any, ...]], arguments: Mapping[str, Any], *, scalars: bool = True
 ) -> tuple[Sequence[Any], dict[str, str]]:
     """One page of a select, with Harbor's `X-Total-Count` and `Link` headers; rows of one entity, or tuples unless `scalars`."""
     page, size = arguments["page"], arguments["page_size"]

@@ -26,9 +26,7 @@ class Pair:
 
     @property
     def key_pem(self) -> bytes:
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
     @property
     def certificate_pem(self) -> bytes:
@@ -43,7 +41,7 @@ def load(key_pem: bytes, certificate_pem: bytes) -> Pair:
     """
     key = serialization.load_pem_private_key(key_pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("not an EC key")
+        raise ValueError("not an EC key")  # noqa: TRY004 - the value of a file, not the type of an argument
     return Pair(key, x509.load_pem_x509_certificate(certificate_pem))
 
 

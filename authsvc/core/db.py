@@ -56,7 +56,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, int: BigId}  # noqa: RUF012 - SQLAlchemy reads it from the class
-    __table_args__: Any = {"sqlite_autoincrement": True}
+    __table_args__: Any = {"sqlite_autoincrement": True}  # noqa: RUF012
 
 
 class Identified:

@@ -18,7 +18,8 @@ from sqlalchemy.types import Boolean, DateTime, Integer, TypeDecorator
 
 from authsvc.core.errors import BadRequest
 
-Columns = Mapping[str, ColumnElement[Any]]
+# Column attributes of models by their names on the wire.
+Columns = Mapping[str, Any]
 _MAX_TERMS = 20
 
 
@@ -93,7 +94,7 @@ def _parse_value(text: str) -> Match:
 
 
 def _unescape(text: str) -> str:
-    return text[1:] if text.startswith("\\") else text
+    return text.removeprefix("\\")
 
 
 def _unquoted(text: str) -> str:
@@ -115,7 +116,7 @@ def filtered(statement: Select[Any], q: str | None, columns: Columns) -> Select[
     return statement
 
 
-def ordered(statement: Select[Any], sort: str | None, columns: Columns, default: Sequence[ColumnElement[Any]]) -> Select[Any]:
+def ordered(statement: Select[Any], sort: str | None, columns: Columns, default: Sequence[Any]) -> Select[Any]:
     """Order a select by `sort`, or by the default if no known key is named; ties always break the same way."""
     by_key = {_normal(name): column for name, column in columns.items()}
     wanted = [(by_key[key], descending) for key, descending in parse_sort(sort or "") if key in by_key]
@@ -126,20 +127,25 @@ def ordered(statement: Select[Any], sort: str | None, columns: Columns, default:
 def _condition(column: ColumnElement[Any], match: Match) -> ColumnElement[bool]:
     match match:
         case Exact(value):
-            return column == _typed(column, value)
+            return _equal(column, value)
         case Contains(value):
-            return column.icontains(value, autoescape=True) if _is_text(column) else column == _typed(column, value)
+            return column.icontains(value, autoescape=True) if _is_text(column) else _equal(column, value)
         case AnyOf(values):
             return column.in_([_typed(column, value) for value in values])
         case AllOf(values):
-            return column == _typed(column, values[0]) if len(values) == 1 else false()
+            return _equal(column, values[0]) if len(values) == 1 else false()
         case Range(low, high):
-            condition = column.is_not(None)
+            condition: ColumnElement[bool] = column.is_not(None)
             if low:
                 condition &= column >= _typed(column, low)
             if high:
                 condition &= column <= _typed(column, high)
             return condition
+
+
+def _equal(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    equal: ColumnElement[bool] = column == _typed(column, text)
+    return equal
 
 
 def _is_text(column: ColumnElement[Any]) -> bool:
@@ -170,4 +176,3 @@ def _bounded(number: int) -> int:
     if abs(number) >= 2**63:
         raise ValueError("out of range")
     return number
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,9 @@ def _read(env: Env, name: str, type_: str) -> Any:
     if type_.startswith("Path"):
         return Path(env.str(key))
     if type_.startswith("tuple"):
-        return tuple(item.strip() for item in env.list(key) if item.strip())
-    reader = {"str": env.str, "int": env.int, "bool": env.bool}[type_]
-    return reader(key)
+        return tuple(item.strip() for item in env.str(key).split(",") if item.strip())
+    readers: dict[str, Callable[[str], Any]] = {"str": env.str, "int": env.int, "bool": env.bool}
+    return readers[type_](key)
 
 
 def _external_url(url: str) -> str:
@@ -118,26 +119,34 @@ def _port(url: str) -> int:
 
 
 def _check(settings: Settings) -> None:
-    problems = []
-    if not 60 <= settings.token_lifetime <= 3600:
-        problems.append("token_lifetime must be 60 to 3600 seconds (clients raise anything shorter to 60)")
+    problems = [*_out_of_range(settings), *_not_an_address(settings)]
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         problems.append("tls_certificate and tls_key go together")
-    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds"):
-        if getattr(settings, name) < 1:
-            problems.append(f"{name} must be at least 1")
-    for name in ("token_address", "api_address", "webhook_address", "registry_address"):
-        host, _, port = getattr(settings, name).rpartition(":")
-        if not host or not port.isdigit():
-            problems.append(f"{name} must be host:port")
-    for network in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            problems.append(f"trusted_proxies: {error}")
     if settings.project_creation_restriction not in ("everyone", "adminonly"):
         problems.append("project_creation_restriction must be everyone or adminonly")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level must be debug, info, warning or error")
     if problems:
         raise SettingsError("; ".join(problems))
+
+
+def _out_of_range(settings: Settings) -> Iterator[str]:
+    if not 60 <= settings.token_lifetime <= 3600:
+        yield "token_lifetime must be 60 to 3600 seconds (clients raise anything shorter to 60)"
+    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds"):
+        if getattr(settings, name) < 1:
+            yield f"{name} must be at least 1"
+    if settings.credential_cache_seconds < 0:
+        yield "credential_cache_seconds must be at least 0"
+
+
+def _not_an_address(settings: Settings) -> Iterator[str]:
+    for name in ("token_address", "api_address", "webhook_address", "registry_address"):
+        host, _, port = getattr(settings, name).rpartition(":")
+        if not host or not port.isdigit():
+            yield f"{name} must be host:port"
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"trusted_proxies: {error}"

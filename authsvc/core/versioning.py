@@ -68,8 +68,6 @@ def _first_row(table: Any, connection: Connection, **_: Any) -> None:
     connection.execute(text("INSERT INTO policy_version (id, value) VALUES (1, 1)"))
 
 
-
-
 class VersionReader:
     """Reads the policy version on a connection of its own for each thread, outside any transaction: a few microseconds
     on SQLite, one round trip on a server. Called before every decision, so it knows neither sessions nor statements."""
@@ -86,7 +84,7 @@ class VersionReader:
         """
         try:
             return self._read()
-        except Exception:  # noqa: BLE001 - a driver's own error types; a connection may have died, so once more on a new one
+        except Exception:
             self._local.cursor = None
         try:
             return self._read()

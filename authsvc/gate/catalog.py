@@ -87,4 +87,3 @@ def _refused(status: int, code: str, message: str) -> Response:
 def _as_registry(response: Response) -> Response:
     response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     return response
-

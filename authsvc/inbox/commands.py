@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from authsvc.core.commands import on_database, output_option, show
+from authsvc.core.console import on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.inbox import service
 from authsvc.inbox.models import InboxEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import delete, select, update
 
 from authsvc.core.db import db, utcnow
 from authsvc.jobs.models import ERROR, PENDING, RUNNING, SUCCESS, Task
@@ -38,7 +38,7 @@ def is_due(kind: str, every_seconds: int, now: datetime) -> bool:
 def claim(kind: str) -> Task | None:
     """The next run of a job, now Running; None if there is none. Call it holding the job's lease: whatever is Running
     then was left behind by a dead worker, and runs again."""
-    statement: Select[tuple[Task]] = select(Task).where(Task.kind == kind, Task.status.in_([PENDING, RUNNING]))
+    statement = select(Task).where(Task.kind == kind, Task.status.in_([PENDING, RUNNING]))
     task = db.session.scalar(statement.order_by(Task.id).limit(1))
     if task is not None:
         task.status, task.start_time, task.run_count = RUNNING, utcnow(), task.run_count + 1
@@ -48,9 +48,7 @@ def claim(kind: str) -> Task | None:
 def finish(task_id: int, *, result: dict[str, Any], failed: bool = False) -> None:
     """Note how a run ended."""
     db.session.execute(
-        update(Task)
-        .where(Task.id == task_id)
-        .values(status=ERROR if failed else SUCCESS, result=result, end_time=utcnow())
+        update(Task).where(Task.id == task_id).values(status=ERROR if failed else SUCCESS, result=result, end_time=utcnow())
     )
 
 

@@ -13,7 +13,7 @@ def configure(level: str, process: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            lambda _logger, _method, event: event | {"process": process},
+            lambda _logger, _method, event: {**event, "process": process},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from authsvc.core.commands import actor, on_database, output_option, show
+from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import NotFound
 from authsvc.projects import members as membership

@@ -65,16 +65,14 @@ def remove(actor: str, project: Project, member_id: int) -> None:
 
 
 def _record(actor: str, operation: str, project: Project, user: User, role: Role) -> None:
-    audit.record(
-        actor, operation, "member", user.username, project_id=project.id, description=f"{role.label} in {project.name}"
-    )
+    audit.record(actor, operation, "member", user.username, project_id=project.id, description=f"{role.label} in {project.name}")
 
 
 def _of(project: Project) -> Select[Any]:
     return select(ProjectMember).where(ProjectMember.project_id == project.id, ProjectMember.entity_type == "u")
 
 
-def of(project: Project, entity_name: str = "") -> Select[Any]:
+def of(project: Project, entity_name: str = "") -> Select[ProjectMember, User]:
     """(member, user) pairs of a project; deleted users are none."""
     statement = (
         select(ProjectMember, User)
@@ -86,8 +84,8 @@ def of(project: Project, entity_name: str = "") -> Select[Any]:
     return statement
 
 
-def _member(project: Project, member_id: int) -> Row[tuple[ProjectMember, User]]:
-    row: Row[tuple[ProjectMember, User]] | None = db.session.execute(of(project).where(ProjectMember.id == member_id)).first()
+def _member(project: Project, member_id: int) -> Row[ProjectMember, User]:
+    row: Row[ProjectMember, User] | None = db.session.execute(of(project).where(ProjectMember.id == member_id)).first()
     if row is None:
         raise NotFound(f"member {member_id} not found in project {project.name}")
     return row
@@ -102,7 +100,7 @@ def get(project: Project, member_id: int) -> dict[str, Any]:
     return as_entity(_member(project, member_id))
 
 
-def as_entity(row: Row[tuple[ProjectMember, User]]) -> dict[str, Any]:
+def as_entity(row: Row[ProjectMember, User]) -> dict[str, Any]:
     """A (member, user) pair in Harbor's terms, `ProjectMemberEntity`."""
     member, user = row
     return {

@@ -12,6 +12,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden
 from authsvc.core.query import filtered, ordered
 from authsvc.projects import members, service
+from authsvc.projects.access import load
 from authsvc.projects.models import Project
 from authsvc.projects.schemas import (
     MemberListArguments,
@@ -24,7 +25,7 @@ from authsvc.projects.schemas import (
     ProjectUpdateSchema,
     RoleRequestSchema,
 )
-from authsvc.rbac.guard import principal, require, require_login
+from authsvc.rbac.guard import principal, require_login
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER, strongest
@@ -43,17 +44,6 @@ COLUMNS = {
     "creation_time": Project.creation_time,
     "update_time": Project.update_time,
 }
-
-
-def load(project_name_or_id: str, action: Action, resource: Resource = Resource.PROJECT) -> tuple[Principal, Project]:
-    """The caller and the project, if the caller may do this there.
-
-    Raises:
-        Unauthenticated, Forbidden, NotFound
-    """
-    is_name = request.headers.get("X-Is-Resource-Name", "").lower() == "true"
-    who = require(action, resource, service.find_ref(project_name_or_id, is_name=is_name))
-    return who, service.get(project_name_or_id, is_name=is_name)
 
 
 def _metadata(body: dict[str, Any]) -> dict[str, str | None]:

@@ -13,11 +13,9 @@ from authsvc.artifacts import service as artifacts
 from authsvc.core.api import ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
-from authsvc.projects import service as projects
-from authsvc.projects.models import Project
-from authsvc.rbac.guard import principal, require
+from authsvc.projects.access import load
+from authsvc.rbac.guard import principal
 from authsvc.rbac.permissions import Action, Resource
-from authsvc.rbac.principal import Principal
 from authsvc.repositories import service
 from authsvc.repositories.models import Repository
 from authsvc.repositories.schemas import RepositorySchema, RepositoryUpdateSchema
@@ -32,16 +30,6 @@ COLUMNS = {
     "creation_time": Repository.creation_time,
     "update_time": Repository.update_time,
 }
-
-
-def load_project(project_name: str, action: Action, resource: Resource) -> tuple[Principal, Project]:
-    """The caller and the project of that name, if the caller may do this there.
-
-    Raises:
-        Unauthenticated, Forbidden, NotFound
-    """
-    who = require(action, resource, projects.find_ref(project_name, is_name=True))
-    return who, projects.get_by_name(project_name)
 
 
 def _described(rows: Sequence[Repository]) -> list[dict[str, Any]]:
@@ -67,14 +55,14 @@ def list_all_repositories(arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, RepositorySchema(many=True))
 def list_repositories(arguments: dict[str, Any], project_name: str) -> Any:
-    _, project = load_project(project_name, Action.LIST, Resource.REPOSITORY)
+    _, project = load(project_name, Action.LIST, Resource.REPOSITORY, is_name=True)
     return _page(service.of_project(project), arguments)
 
 
 @blueprint.get("/projects/<project_name>/repositories/<repository:repository_name>")
 @blueprint.response(200, RepositorySchema)
 def get_repository(project_name: str, repository_name: str) -> Any:
-    _, project = load_project(project_name, Action.READ, Resource.REPOSITORY)
+    _, project = load(project_name, Action.READ, Resource.REPOSITORY, is_name=True)
     return _described([service.get(project, repository_name)])[0]
 
 
@@ -82,7 +70,7 @@ def get_repository(project_name: str, repository_name: str) -> Any:
 @blueprint.arguments(RepositoryUpdateSchema)
 @blueprint.response(200)
 def update_repository(body: dict[str, Any], project_name: str, repository_name: str) -> None:
-    who, project = load_project(project_name, Action.UPDATE, Resource.REPOSITORY)
+    who, project = load(project_name, Action.UPDATE, Resource.REPOSITORY, is_name=True)
     service.describe(who.name, service.get(project, repository_name), body["description"])
     db.session.commit()
 
@@ -90,6 +78,6 @@ def update_repository(body: dict[str, Any], project_name: str, repository_name: 
 @blueprint.delete("/projects/<project_name>/repositories/<repository:repository_name>")
 @blueprint.response(200)
 def delete_repository(project_name: str, repository_name: str) -> None:
-    who, project = load_project(project_name, Action.DELETE, Resource.REPOSITORY)
+    who, project = load(project_name, Action.DELETE, Resource.REPOSITORY, is_name=True)
     removal.delete_repository(who.name, current_app.extensions["registry"], service.get(project, repository_name))
     db.session.commit()

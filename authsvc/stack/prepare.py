@@ -77,7 +77,11 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
     """Write the configuration files of nginx, the registry and the supervisor."""
     layout = Layout(settings)
     environment = Environment(
-        loader=FileSystemLoader(SOURCE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        loader=FileSystemLoader(SOURCE),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - not HTML
     )
     values = {
         "settings": settings,

@@ -138,7 +138,9 @@ class SelfTest:
             if answer.status == 200 and json.loads(answer.data)["digest"] == digest:
                 return
             if time.monotonic() > deadline:
-                raise SelfTestFailed(f"the push was not recorded within {_RECORDED_WITHIN:.0f} s: the API answers {answer.status}")
+                raise SelfTestFailed(
+                    f"the push was not recorded within {_RECORDED_WITHIN:.0f} s: the API answers {answer.status}"
+                )
             time.sleep(0.05)
 
     def _expect(
@@ -146,7 +148,9 @@ class SelfTest:
     ) -> urllib3.BaseHTTPResponse:
         answer = self._request(method, path, body, headers)
         if answer.status != status:
-            raise SelfTestFailed(f"{step}: {method} {path.partition('?')[0]} answered {answer.status}, not {status}: {answer.data[:200]!r}")
+            raise SelfTestFailed(
+                f"{step}: {method} {path.partition('?')[0]} answered {answer.status}, not {status}: {answer.data[:200]!r}"
+            )
         return answer
 
     def _request(

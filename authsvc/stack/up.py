@@ -99,7 +99,11 @@ def _wait_until_ready(settings: Settings, alive: Callable[[], bool]) -> None:
 
 
 def _missing(settings: Settings) -> str:
-    for name, path in (("api_address", "/api/v2.0/ping"), ("token_address", "/api/v2.0/ping"), ("webhook_address", "/webhook/ready")):
+    for name, path in (
+        ("api_address", "/api/v2.0/ping"),
+        ("token_address", "/api/v2.0/ping"),
+        ("webhook_address", "/webhook/ready"),
+    ):
         if not _answers(getattr(settings, name), path):
             return name.removesuffix("_address")
     for name in ("https_port", "http_port"):
@@ -134,7 +138,7 @@ def _welcome(settings: Settings, ready: Prepared, seconds: float) -> None:
     host = settings.registry_host
     lines = [
         "",
-        f"Tidegate is up at {settings.external_url} after {seconds:.1f} s: login, push, pull and the record of it were tried and work.",
+        f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; a login, push, pull and its record were tried.",
         "",
     ]
     if ready.first_password.exists():
@@ -164,5 +168,3 @@ def _welcome(settings: Settings, ready: Prepared, seconds: float) -> None:
     click.echo("\n".join(lines))
     sys.stdout.flush()
     ready.first_password.unlink(missing_ok=True)
-
-

@@ -11,9 +11,9 @@ from flask_smorest import Blueprint
 import authsvc
 from authsvc.core.db import utcnow
 from authsvc.core.errors import NotFound
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.rbac.guard import principal
-from authsvc.core.layout import Layout
 from authsvc.system import health
 from authsvc.system.schemas import GeneralInfoSchema, HealthArguments, HealthSchema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from authsvc.core import versioning
-from authsvc.core.commands import actor, on_database, output_option, show
+from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings

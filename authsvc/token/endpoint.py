@@ -1,4 +1,4 @@
-"""The token endpoint, `/service/token`: a small WSGI application ahead of Flask, since dispatch would cost more than the decision.
+"""The token endpoint, `/service/token`: a small WSGI application ahead of Flask, whose dispatch costs more than the decision.
 
 Source: distribution "Token Authentication Specification" (GET) and "Docker Registry v2 authentication using OAuth2"
 (POST). What clients really send and expect is in tests/token/clients.py.
@@ -122,7 +122,7 @@ class TokenEndpoint:
             if not is_outage(error):
                 return _unexpected(start_response, error)
             return _refuse(start_response, Unavailable("the database does not answer", retry_after=5), method)
-        except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, the client gets one shape
+        except Exception as error:
             return _unexpected(start_response, error)
         start_response("200 OK", [_JSON, _NO_STORE, ("Content-Length", str(len(body)))])
         return (body,)
@@ -300,4 +300,3 @@ def _refuse(start_response: StartResponse, error: DomainError, method: str) -> I
 def _unexpected(start_response: StartResponse, error: Exception) -> Iterable[bytes]:
     log.error("unexpected_error", exc_info=error)
     return _respond(start_response, 500, _error("UNKNOWN", "internal server error"))
-

@@ -70,7 +70,7 @@ def verify(secret: str) -> Identity:
     return Identity(user_id=token.user_id, epoch=token.epoch, token_id=token.id)
 
 
-def of_user(user_id: int) -> Select[Any]:
+def of_user(user_id: int) -> Select[RefreshToken, RefreshTokenUse]:
     """(token, use or None) pairs of a user's live refresh tokens, the newest first."""
     return (
         select(RefreshToken, RefreshTokenUse)

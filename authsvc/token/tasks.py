@@ -4,8 +4,8 @@ from typing import Any
 
 from authsvc.core import versioning
 from authsvc.core.db import db, transaction
-from authsvc.jobs.context import JobContext
 from authsvc.core.layout import Layout
+from authsvc.jobs.context import JobContext
 from authsvc.token import refresh
 from authsvc.token.keys import KeyStore
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import sys
 
 import click
 
-from authsvc.core.commands import actor, on_database, output_option, show
+from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.users import service
 from authsvc.users.models import User
@@ -40,7 +41,7 @@ def list_users(output: str) -> None:
 
 def _password(given: bool) -> str:
     """From standard input if asked for, else a generated one."""
-    return click.get_text_stream("stdin").readline().rstrip("\n") if given else secrets.token_urlsafe(18)
+    return sys.stdin.readline().rstrip("\n") if given else secrets.token_urlsafe(18)
 
 
 _stdin = click.option("--password-stdin", is_flag=True, help="read the password from standard input instead of generating one")

@@ -105,7 +105,9 @@ def matching(text: str) -> Select[Any]:
     return all_users().where(User.username.icontains(text, autoescape=True))
 
 
-def update_profile(actor: str, user: User, *, email: str | None = None, realname: str | None = None, comment: str | None = None) -> None:
+def update_profile(
+    actor: str, user: User, *, email: str | None = None, realname: str | None = None, comment: str | None = None
+) -> None:
     """Change what people see of a user; None leaves a field as it is.
 
     Raises:
@@ -191,7 +193,7 @@ def _keep_an_admin(leaving: User) -> None:
 
 def _check_name(username: str) -> None:
     if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username):
-        raise BadRequest("a user name has 1 to 255 characters, no blanks and none of , \" ~ # % $ :")
+        raise BadRequest('a user name has 1 to 255 characters, no blanks and none of , " ~ # % $ :')
 
 
 def _check_email(email: str, own_id: int | None) -> None:

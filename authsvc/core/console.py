@@ -24,7 +24,9 @@ from authsvc.core.settings import Settings
 P = ParamSpec("P")
 R = TypeVar("R")
 
-output_option = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="for people or for programs")
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="for people or for programs"
+)
 
 
 def actor() -> str:
