@@ -1,0 +1,82 @@
+"""Test data by plain functions, and a client that speaks to the real WSGI application."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from werkzeug.test import Client, TestResponse
+
+from authsvc.core.db import db
+from authsvc.projects import members
+from authsvc.projects import service as projects
+from authsvc.rbac.roles import Role
+from authsvc.users import service as users
+from authsvc.wsgi import Front
+
+PASSWORD = "correct horse battery"
+
+
+def basic(username: str, password: str = PASSWORD) -> dict[str, str]:
+    """An Authorization header."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+@dataclass
+class World:
+    """A running application with its database, and shorthands to fill it and ask it."""
+
+    front: Front
+
+    def __post_init__(self) -> None:
+        self.client = Client(self.front)
+
+    @contextmanager
+    def changes(self) -> Iterator[None]:
+        """An application context that is committed."""
+        with self.front.flask.app_context():
+            yield
+            db.session.commit()
+
+    def user(self, name: str, *, sysadmin: bool = False, password: str = PASSWORD) -> int:
+        with self.changes():
+            return users.create("test", username=name, password=password, email=f"{name}@example.com", sysadmin=sysadmin).id
+
+    def project(self, name: str, owner: int, *, public: bool = False) -> int:
+        with self.changes():
+            return projects.create("test", owner, name, {"public": str(public).lower()}).id
+
+    def member(self, project: str, username: str, role: Role) -> int:
+        with self.changes():
+            return members.add("test", projects.get_by_name(project), users.get_by_name(username), role).id
+
+    def api(self, method: str, path: str, who: str | None = None, **options: Any) -> TestResponse:
+        """Call the API as a user with the usual password, or as nobody."""
+        headers = dict(options.pop("headers", {})) | (basic(who) if who else {})
+        return self.client.open(f"/api/v2.0{path}", method=method, headers=headers, **options)
+
+    def token(self, *scopes: str, who: str | None = None, **query: Any) -> TestResponse:
+        """GET a token as a user with the usual password, or as nobody."""
+        values = {"service": "harbor-registry"} | query | ({"scope": list(scopes)} if scopes else {})
+        return self.client.get("/service/token", query_string=values, headers=basic(who) if who else {})
+
+    def granted(self, *scopes: str, who: str | None = None) -> dict[str, list[str]]:
+        """What a token grants: name -> actions."""
+        response = self.token(*scopes, who=who)
+        assert response.status_code == 200, response.text
+        return granted_by(str(response.get_json()["token"]))
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """A token's claims, not verified."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def granted_by(token: str) -> dict[str, list[str]]:
+    """What a token grants: name -> actions."""
+    return {entry["name"]: entry["actions"] for entry in claims_of(token)["access"]}
