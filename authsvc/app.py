@@ -23,6 +23,7 @@ class Services:
     """What one process needs to decide: made once, shared by the API, the gate and the token endpoint."""
 
     settings: Settings
+    read_version: VersionReader
     snapshots: Snapshots
     authentication: Authentication
     issuer: Issuer
@@ -32,9 +33,10 @@ def create_app(settings: Settings) -> Flask:
     """The application with API and pages."""
     app = create_base(settings)
     with app.app_context():
-        snapshots = Snapshots(app, VersionReader(db.db.engine))
+        read_version = VersionReader(db.db.engine)
+    snapshots = Snapshots(app, read_version)
     authentication = Authentication(app, AUTHENTICATORS, settings.credential_cache_seconds)
-    services = Services(settings, snapshots, authentication, make_issuer(settings))
+    services = Services(settings, read_version, snapshots, authentication, make_issuer(settings))
     app.extensions["tidegate"] = services
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from authsvc.core.db import db
 from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
 from authsvc.wsgi import Front
@@ -61,5 +60,4 @@ def world(settings: Settings) -> Iterator[World]:
     made = World(Front(settings))
     made.user("admin", sysadmin=True)
     yield made
-    with made.front.flask.app_context():
-        db.engine.dispose()
+    made.close()

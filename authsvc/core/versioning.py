@@ -6,6 +6,7 @@ part by naming the moments in `__policy_on__`; the listener does the rest, so th
 """
 
 import threading
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, event, select, text, update
@@ -75,6 +76,7 @@ class VersionReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._local = threading.local()
+        self._opened: list[Any] = []
 
     def __call__(self) -> int:
         """The committed version.
@@ -84,18 +86,24 @@ class VersionReader:
         """
         try:
             return self._read()
-        except Exception:
-            self._local.cursor = None
+        except Exception:  # a driver's own error types; a connection may have died, so once more on a new one
+            self._drop()
         try:
             return self._read()
         except Exception as error:
-            self._local.cursor = None
+            self._drop()
             raise Unavailable("the database does not answer", retry_after=5) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        while self._opened:
+            self._opened.pop().close()
+        self._local = threading.local()
 
     def _read(self) -> int:
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self._open()
+            cursor = self._local.cursor = self._open().cursor()
         cursor.execute(READ_SQL)
         return int(cursor.fetchone()[0])
 
@@ -105,4 +113,14 @@ class VersionReader:
         pooled.detach()  # ours from here on, however long this thread lives
         if self._engine.dialect.name != "sqlite":  # SQLite's is in autocommit already, see core.db
             connection.autocommit = True
-        return connection.cursor()
+        self._local.connection = connection
+        self._opened.append(connection)
+        return connection
+
+    def _drop(self) -> None:
+        connection = getattr(self._local, "connection", None)
+        self._local.cursor = self._local.connection = None
+        if connection is not None:
+            self._opened.remove(connection)
+            with suppress(Exception):  # it is broken already
+                connection.close()

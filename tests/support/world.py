@@ -35,6 +35,12 @@ class World:
     def __post_init__(self) -> None:
         self.client = Client(self.front)
 
+    def close(self) -> None:
+        """Let go of the database."""
+        self.front.flask.extensions["tidegate"].read_version.close()
+        with self.front.flask.app_context():
+            db.engine.dispose()
+
     @contextmanager
     def changes(self) -> Iterator[None]:
         """An application context that is committed."""
