@@ -45,8 +45,8 @@ def create_app(settings: Settings) -> Flask:
     harbor = api.init(app)
     for blueprint in API:
         harbor.register_blueprint(blueprint, url_prefix=api.PREFIX + (blueprint.url_prefix or ""))
-    for blueprint in PAGES:
-        app.register_blueprint(blueprint)
+    for page in PAGES:
+        app.register_blueprint(page)
     return app
 
 

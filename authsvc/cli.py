@@ -49,7 +49,8 @@ def cli(context: click.Context) -> None:
 
     Settings come from TIDEGATE_* environment variables, or from the file that TIDEGATE_ENV_FILE names.
     """
-    context.obj = Settings.from_env()
+    settings = context.obj = Settings.from_env()
+    logs.configure(settings.log_level, "command")
 
 
 @cli.command()

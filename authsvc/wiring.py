@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from flask import Blueprint as PageBlueprint
-from flask_smorest import Blueprint
 
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
@@ -22,6 +21,7 @@ import authsvc.token.tasks
 import authsvc.users.routes
 from authsvc.authn.authenticators import Authenticator
 from authsvc.authn.backends import local
+from authsvc.core.api import Blueprint
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient

@@ -120,7 +120,7 @@ def _indexed(name: str) -> tuple[dict[str, str], set[str]]:
     tags = tags.join(Repository, Repository.id == Tag.repository_id).where(of_this)
     digests = select(Artifact.digest).join(Repository, Repository.id == Artifact.repository_id).where(of_this)
     with reading():
-        return dict(db.session.execute(tags).tuples()), set(db.session.scalars(digests))
+        return dict(db.session.execute(tags).all()), set(db.session.scalars(digests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app
-from flask_smorest import Blueprint
 
 from authsvc.artifacts import removal, service
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.artifacts.schemas import ArtifactListArguments, ArtifactSchema, TagSchema, WithTagArguments
-from authsvc.core.api import ListArguments, page_of
+from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.query import Exact, filtered, ordered, parse_q
 from authsvc.projects.access import load

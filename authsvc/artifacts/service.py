@@ -111,4 +111,4 @@ def count_by_repository(repository_ids: Sequence[int]) -> Mapping[int, int]:
         .where(Artifact.repository_id.in_(repository_ids))
         .group_by(Artifact.repository_id)
     )
-    return dict(db.session.execute(statement).tuples())
+    return dict(db.session.execute(statement).all())

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
 from authsvc.audit import service
 from authsvc.audit.models import AuditLog
 from authsvc.audit.schemas import AuditLogExtSchema, AuditLogSchema
-from authsvc.core.api import ListArguments, page_of
+from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.query import filtered, ordered
 from authsvc.projects.access import load
 from authsvc.rbac.guard import require_login

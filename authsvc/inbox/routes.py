@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
-from authsvc.core.api import ListArguments, page_of
+from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.inbox import service
 from authsvc.inbox.models import InboxEvent

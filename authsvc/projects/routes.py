@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, request
-from flask_smorest import Blueprint
 
-from authsvc.core.api import created, page_of
+from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden
 from authsvc.core.query import filtered, ordered

@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import ListArguments, Schema, Time
+from authsvc.core.api import MAX_ID, ListArguments, Schema, Time
 
 
 class ProjectRequestSchema(Schema):
@@ -47,7 +47,7 @@ class MemberListArguments(ListArguments):
 
 
 class _UserEntitySchema(Schema):
-    user_id = fields.Integer()
+    user_id = fields.Integer(validate=validate.Range(0, MAX_ID))
     username = fields.String(validate=validate.Length(max=255))
 
 

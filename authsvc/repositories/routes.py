@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app
-from flask_smorest import Blueprint
 
 from authsvc.artifacts import removal
 from authsvc.artifacts import service as artifacts
-from authsvc.core.api import ListArguments, page_of
+from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
 from authsvc.projects.access import load

@@ -77,7 +77,7 @@ def count_by_project(project_ids: Sequence[int]) -> dict[int, int]:
     statement = (
         select(Repository.project_id, func.count()).where(Repository.project_id.in_(project_ids)).group_by(Repository.project_id)
     )
-    return dict(db.session.execute(statement).tuples())
+    return dict(db.session.execute(statement).all())
 
 
 def require_empty(project: Project) -> None:

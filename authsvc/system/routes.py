@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, jsonify, render_template, send_file
-from flask_smorest import Blueprint
 
 import authsvc
+from authsvc.core.api import Blueprint
 from authsvc.core.db import utcnow
 from authsvc.core.errors import NotFound
 from authsvc.core.layout import Layout

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
-from authsvc.core.api import ListArguments, created, page_of
+from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden
 from authsvc.core.query import filtered, ordered

@@ -32,7 +32,9 @@ def test_parsing(text: str, expected: dict[str, Match]) -> None:
     assert parse_q(text) == expected
 
 
-@pytest.mark.parametrize("text", ["name", "=x", "name=", "k=[1", "k=[1]", "k={a", "a=b,c", ",".join(f"k{n}=v" for n in range(30))])
+@pytest.mark.parametrize(
+    "text", ["name", "=x", "name=", "k=[1", "k=[1]", "k={a", "a=b,c", ",".join(f"k{n}=v" for n in range(30))]
+)
 def test_what_cannot_be_parsed(text: str) -> None:
     with pytest.raises(BadRequest):
         parse_q(text)
