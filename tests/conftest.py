@@ -12,6 +12,7 @@ from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
 from authsvc.wsgi import Front
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases, postgres_server
+from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.world import World
 
 
@@ -61,3 +62,10 @@ def world(settings: Settings) -> Iterator[World]:
     made.user("admin", sysadmin=True)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainRegistry]:
+    """A real registry without authentication."""
+    with plain_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running

@@ -82,7 +82,7 @@ def parse(body: str) -> RegistryEvent:
         EnvelopeInvalid: a field is missing or is not what it has to be; the text names it.
     """
     event = _object(json.loads(body), "event")
-    target, request, actor = (_object(event.get(key) or {}, key) for key in ("target", "request", "actor"))
+    target, request, actor = (_object(event.get(key, {}), key) for key in ("target", "request", "actor"))
     action, repository = _text(event, "action"), _text(target, "repository")
     digest, tag = _text(target, "digest"), _text(target, "tag")
     if action not in ACTIONS:
@@ -119,7 +119,7 @@ def _object(value: Any, name: str) -> dict[str, Any]:
 
 
 def _text(values: dict[str, Any], key: str) -> str:
-    value = values.get(key) or ""
+    value = values.get(key, "")
     if not isinstance(value, str) or "\0" in value:
         raise EnvelopeInvalid(f"{key} is not text")
     return value[:1024]
