@@ -71,7 +71,10 @@ class Issuer:
             InvalidCredentials: not signed by us, expired, or for another audience.
         """
         try:
-            key = self._public_keys[str(jwt.get_unverified_header(token).get("kid", ""))]
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            if key_id not in self._public_keys:
+                self.refresh()  # another process may have rotated the leaf
+            key = self._public_keys[key_id]
             claims = jwt.decode(
                 token,
                 key,

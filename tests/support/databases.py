@@ -82,7 +82,9 @@ def postgres_server() -> Iterator[int]:
     data, port = directory / "data", free_ports(1)[0]
     initdb = [*become, str(binaries[-1] / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]
     subprocess.run(initdb, check=True, capture_output=True, cwd=directory)
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={directory} -c fsync=off -c max_connections=200"
+    options = (
+        f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={directory} -c fsync=off -c max_connections=200"
+    )
     control = [*become, str(binaries[-1] / "pg_ctl"), "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options]
     subprocess.run([*control, "start"], check=True, capture_output=True, cwd=directory)
     try:

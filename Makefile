@@ -1,0 +1,53 @@
+# Two commands matter: `make run` and `make test`. Both install what they need.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+LOCK := .venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	--no-emit-find-links
+CODE := authsvc webhook tests
+
+.PHONY: help run test check lint format unit unit-postgresql live bench lock clean
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+run: ## run the whole stack on this host; Ctrl-C stops it
+	@deploy/install run
+	@exec .venv/bin/authsvc up
+
+test: .venv/test ## all tests: on SQLite, on PostgreSQL, and live with real clients
+	@$(MAKE) --no-print-directory unit unit-postgresql live
+
+check: lint test ## everything that must be green: format, lint, types, import contracts, tests
+
+lint: .venv/test ## format, lint, types, import contracts
+	.venv/bin/ruff format --check --quiet $(CODE)
+	.venv/bin/ruff check --quiet $(CODE)
+	.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo --config setup.cfg
+
+format: .venv/test ## format and mend what can be mended by machine
+	.venv/bin/ruff check --fix --quiet $(CODE) || true
+	.venv/bin/ruff format $(CODE)
+
+unit: .venv/test ## everything but the live tests, on SQLite
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests --ignore tests/live
+
+unit-postgresql: .venv/test ## the same on a PostgreSQL server of its own; what knows no database runs once only
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests --ignore tests/live --ignore tests/bench -m "not slow" --database postgresql
+
+live: .venv/test ## the whole stack with real clients
+	$(PYTHON) -m pytest tests/live
+
+bench: .venv/test ## measure, and print a table
+	$(PYTHON) -m tests.bench
+
+lock: .venv/test ## choose the newest versions of all packages
+	env -u PIP_FIND_LINKS $(LOCK) --upgrade -o deploy/requirements.lock setup.cfg deploy/build.in
+	env -u PIP_FIND_LINKS $(LOCK) --upgrade --extra dev -o deploy/requirements-dev.lock setup.cfg deploy/build.in
+
+.PHONY: .venv/test
+.venv/test:
+	@deploy/install test
+
+clean: ## remove the virtual environment and caches; state stays in var/
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,53 @@
+"""Starting again finds everything as it was; stopping leaves nothing behind."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+from tests.support.stack import Stack
+
+
+def _state(stack: Stack) -> dict[str, str]:
+    kept = ("keys", "tls", "secrets")
+    files = [path for name in kept for path in (stack.state_dir / name).rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _everything(directory: Path) -> list[Path]:
+    return [directory, *directory.rglob("*")]
+
+
+def test_a_second_start_is_warm_and_changes_nothing(own_stack: Stack) -> None:
+    stack = own_stack.start()
+    password, state = stack.admin[1], _state(stack)
+    assert not (stack.state_dir / "secrets" / "first-admin-password").exists(), "it was shown, so it is gone"
+    for path in _everything(stack.state_dir):
+        if not path.is_socket() and "nginx" not in path.parts:
+            assert path.stat().st_mode & 0o077 == 0, path
+    stack.stop()
+    assert not any(stack.pids(program) for program in ("registry", "token", "api", "webhook", "worker", "nginx"))
+    started = time.monotonic()
+    stack.start()
+    seconds = time.monotonic() - started
+    print(f"warm start: {seconds:.1f} s")
+    assert seconds < 20
+    assert stack.admin[1] == password, "no new password was printed"
+    assert _state(stack) == state
+    assert stack.api("GET", "/users/current").status_code == 200
+
+
+def test_a_second_one_on_the_same_ports_says_so(stack: Stack) -> None:
+    second = stack.cli("up", check=False)
+    assert second.returncode != 0
+    assert "running already" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_no_secret_is_in_any_log(stack: Stack) -> None:
+    stack.token(auth=(stack.admin[0], "a-wrong-password-canary"))
+    secrets = [path.read_text().strip() for path in (stack.state_dir / "secrets").iterdir()]
+    logs = "".join(path.read_text(errors="replace") for path in stack.log_dir.iterdir())
+    for secret in [*secrets, stack.admin[1], "a-wrong-password-canary"]:
+        assert secret not in logs
