@@ -1,0 +1,74 @@
+"""Blobs of any size go straight through; a blob is mounted only by who may read where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+from authsvc.rbac.roles import Role
+from tests.support.people import make_team
+from tests.support.rawclient import RawClient
+from tests.support.stack import Stack
+
+CHUNK, CHUNKS = 1024 * 1024, 1024
+_MEGABYTES = 1024
+
+
+def _stream() -> Iterator[bytes]:
+    for number in range(CHUNKS):
+        yield number.to_bytes(4) * (CHUNK // 4)
+
+
+def _memory(stack: Stack) -> int:
+    """Resident memory of our Python processes, in MB."""
+    total = 0
+    for program in ("token", "api", "webhook", "worker"):
+        for pid in stack.pids(program):
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    return total // 1024
+
+
+def test_a_gigabyte_passes_without_touching_python_or_nginx_disk(stack: Stack) -> None:
+    client = RawClient(stack, stack.admin)
+    repository = "library/large"
+    digest = hashlib.sha256()
+    for chunk in _stream():
+        digest.update(chunk)
+    name = f"sha256:{digest.hexdigest()}"
+    token = client.token(f"repository:{repository}:pull,push")
+    before = _memory(stack)
+    started = client.request("POST", f"/v2/{repository}/blobs/uploads/", token=token)
+    location = urljoin(stack.url, started.headers["Location"]).removeprefix(stack.url)
+    patched = client.request("PATCH", location, token=token, data=_stream(), headers={"Content-Type": "application/octet-stream"})
+    assert patched.status_code == 202, patched.text
+    spilled = [path for path in (stack.state_dir / "nginx").rglob("*") if path.is_file()]
+    assert spilled == []
+    location = urljoin(stack.url, patched.headers["Location"]).removeprefix(stack.url)
+    assert client.request("PUT", location, token=token, params={"digest": name}).status_code == 201
+    pulled, length = hashlib.sha256(), 0
+    with client.request("GET", f"/v2/{repository}/blobs/{name}", token=token, stream=True) as answer:
+        for chunk in answer.iter_content(CHUNK):
+            pulled.update(chunk)
+            length += len(chunk)
+    assert (pulled.hexdigest(), length) == (digest.hexdigest(), CHUNK * CHUNKS)
+    assert _memory(stack) - before < 50
+    for path in (stack.state_dir / "registry").rglob("data"):
+        if path.stat().st_size == length:
+            path.unlink()
+
+
+def test_mounting_needs_the_right_to_read_the_source(stack: Stack) -> None:
+    source, target = make_team(stack), make_team(stack)
+    origin = source.client(Role.DEVELOPER)
+    token = origin.token(f"repository:{source.project}/app:pull,push")
+    digest = origin.upload(f"{source.project}/app", b"a layer to mount", "application/octet-stream", token)["digest"]
+    mount = f"/v2/{target.project}/app/blobs/uploads/?mount={digest}&from={source.project}/app"
+    both = f"repository:{target.project}/app:pull,push repository:{source.project}/app:pull"
+    stranger = target.client(Role.DEVELOPER)
+    refused = stranger.request("POST", mount, both)
+    assert refused.status_code in (202, 401), "an upload to be done by oneself, or a refusal: never the blob"
+    admin = RawClient(stack, stack.admin)
+    mounted = admin.request("POST", mount, both)
+    assert (mounted.status_code, mounted.headers["Docker-Content-Digest"]) == (201, digest)

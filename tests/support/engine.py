@@ -1,0 +1,106 @@
+"""A real Docker engine and containerd, from Debian's packages, unpacked and started by hand: no service, no installation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(__file__).parents[2] / ".cache" / "docker-engine"
+PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "iptables")
+
+
+def programs() -> Path:
+    """The folder with the unpacked programs; fetched once."""
+    root = CACHE / "root"
+    if not (root / "usr/sbin/dockerd").exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
+        subprocess.run(["apt-get", "download", "-qq", *PACKAGES], cwd=CACHE, check=True, capture_output=True)
+        for package in CACHE.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+    return root
+
+
+def _environ() -> dict[str, str]:
+    root = programs()
+    path = os.pathsep.join([str(root / "usr/bin"), str(root / "usr/sbin"), os.environ["PATH"], "/usr/sbin", "/sbin"])
+    return os.environ | {"PATH": path, "LD_LIBRARY_PATH": str(root / "lib/x86_64-linux-gnu")}
+
+
+def docker_cli() -> str:
+    """The docker command line: the host's, or Debian's."""
+    return shutil.which("docker") or str(programs() / "usr/bin/docker")
+
+
+@dataclass
+class Engine:
+    """A running engine; `home` is the client's own, so that logins stay apart."""
+
+    host: str
+    containerd: str
+    home: Path
+
+    def docker(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        return run_docker(self.home, *arguments, stdin=stdin, check=check, host=self.host)
+
+    def ctr(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [str(programs() / "usr/bin/ctr"), "--address", self.containerd, "--namespace", "tests", *arguments]
+        return subprocess.run(command, env=_environ(), capture_output=True, text=True, timeout=120, check=check)
+
+
+def run_docker(
+    home: Path,
+    *arguments: str,
+    stdin: str = "",
+    check: bool = True,
+    host: str = "unix:///nonexistent.sock",
+    ca: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the docker command line with a configuration folder of its own; without an engine unless `host` names one."""
+    environ = _environ_for_cli() | {"DOCKER_CONFIG": str(home), "DOCKER_HOST": host}
+    if ca is not None:
+        environ["SSL_CERT_FILE"] = str(ca)
+    result = subprocess.run(
+        [docker_cli(), *arguments], env=environ, input=stdin, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert not check or result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def _environ_for_cli() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "TIDEGATE_"))}
+
+
+@contextmanager
+def engine(directory: Path) -> Iterator[Engine]:
+    """Start an engine below `directory`, with nothing of the host's network touched, and stop it."""
+    home = directory / "home"
+    home.mkdir(parents=True)
+    socket = directory / "docker.sock"
+    command = [
+        str(programs() / "usr/sbin/dockerd"), "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec"),
+        "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}", "--iptables=false", "--ip6tables=false", "--bridge=none",
+        "--storage-driver=vfs",
+    ]  # fmt: skip
+    log = (directory / "dockerd.log").open("w")
+    process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
+    made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)
+    try:
+        for _ in range(300):
+            if socket.exists() and made.docker("version", check=False).returncode == 0:
+                break
+            assert process.poll() is None, (directory / "dockerd.log").read_text()[-2000:]
+            time.sleep(0.1)
+        else:
+            raise AssertionError("dockerd did not start:\n" + (directory / "dockerd.log").read_text()[-2000:])
+        yield made
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
