@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.core.base import create_base
-from authsvc.core.db import transaction, utcnow
+from authsvc.core.db import reading, transaction, utcnow
 from authsvc.core.errors import DomainError
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
@@ -89,11 +89,15 @@ class Worker:
         return recorder.run(registry) > 0
 
     def _jobs(self, registry: RegistryClient) -> bool:
-        with transaction():
-            for kind, every in SCHEDULES.items():
-                if jobs.is_due(kind, every(self._settings), utcnow()):
+        with reading():
+            now = utcnow()
+            due = [kind for kind, every in SCHEDULES.items() if jobs.is_due(kind, every(self._settings), now)]
+            waiting = jobs.waiting()
+        if due:
+            with transaction():
+                for kind in due:
                     jobs.launch(kind, "Schedule")
-        for kind in JOBS:
+        for kind in waiting | set(due):
             run_next(kind, JobContext(self._settings, registry, keep_going=partial(_renew, kind)))
         return False
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from authsvc.artifacts import record
 from authsvc.artifacts.reconcile import Fetched, fetch, store
 from authsvc.audit import service as audit
-from authsvc.core.db import db, transaction
+from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import Unavailable
 from authsvc.core.origin import Origin, coming_from
 from authsvc.distribution.client import RegistryClient
@@ -52,6 +52,9 @@ class Finding:
 
 def run(client: RegistryClient) -> int:
     """Process what is due, as the only recorder; returns how many events were looked at (0: nothing to do)."""
+    with reading():  # an empty inbox costs one look, and writes nothing
+        if not inbox.is_due():
+            return 0
     with transaction():
         if not leases.take(LEASE, LEASE_SECONDS):
             return 0

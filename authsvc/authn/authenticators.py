@@ -66,12 +66,16 @@ class Authentication:
             InvalidCredentials: there is one and it is wrong.
             Denied: the account is disabled; said only to who knows its password.
         """
-        credential = credentials.parse(header)
-        if credential is None:
+        if not header:
             return ANONYMOUS, None
+        key = fingerprint("header", header)
+        known = self._known(key, snapshot)
+        if known is not None:
+            return known
+        credential = credentials.parse(header)
         if not isinstance(credential, Basic):
             raise InvalidCredentials("a user name with a password or token is expected here")
-        return self.check(credential, snapshot)
+        return self._prove(key, credential, snapshot)
 
     def check(self, credential: Basic, snapshot: Snapshot) -> tuple[Principal, Identity]:
         """The caller behind a user name and secret.
@@ -80,14 +84,19 @@ class Authentication:
             InvalidCredentials, Denied
         """
         key = fingerprint("credential", credential.username, credential.secret)
+        return self._known(key, snapshot) or self._prove(key, credential, snapshot)
+
+    def _known(self, key: bytes, snapshot: Snapshot) -> tuple[Principal, Identity] | None:
         identity = self._recall(key, snapshot)
         principal = self._principal(identity, snapshot) if identity else None
-        if principal is None or identity is None:
-            identity = self._ask(credential)
-            principal = self._principal(identity, snapshot)
-            if principal is None:
-                raise InvalidCredentials("the user name or password is not right")
-            self._remember(key, identity, snapshot)
+        return (principal, identity) if principal and identity else None
+
+    def _prove(self, key: bytes, credential: Basic, snapshot: Snapshot) -> tuple[Principal, Identity]:
+        identity = self._ask(credential)
+        principal = self._principal(identity, snapshot)
+        if principal is None:
+            raise InvalidCredentials("the user name or password is not right")
+        self._remember(key, identity, snapshot)
         return principal, identity
 
     def _principal(self, identity: Identity, snapshot: Snapshot) -> Principal | None:
@@ -107,7 +116,7 @@ class Authentication:
         raise InvalidCredentials("the user name or password is not right")
 
     def _recall(self, key: bytes, snapshot: Snapshot) -> Identity | None:
-        if (secret := snapshot.memo.get(key)) is not None:
+        if (secret := snapshot.identities.get(key)) is not None:
             identity: Identity = secret
             return identity
         until, remembered = self._remembered.get(key, (0.0, None))
@@ -115,7 +124,7 @@ class Authentication:
 
     def _remember(self, key: bytes, identity: Identity, snapshot: Snapshot) -> None:
         if identity.token_id is not None:
-            snapshot.remember(key, identity)
+            snapshot.remember_identity(key, identity)
             return
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()

@@ -18,19 +18,22 @@ from authsvc.core.db import reading
 from authsvc.rbac.principal import ProjectRef
 
 _MAX_ENTRIES = 100_000
+_MAX_ANSWERS = 5_000  # of some kilobytes each
 
 
 class Snapshot:
-    """Accounts and projects as of one policy version; `memo` is for whoever derives something from them."""
+    """Accounts and projects as of one policy version, and what was derived from them: `identities` by who proved to be
+    whom, `answers` by whole questions. All are bounded: what strangers make up must not fill the memory."""
 
-    __slots__ = ("_accounts", "_app", "_projects", "memo", "version")
+    __slots__ = ("_accounts", "_app", "_projects", "answers", "identities", "version")
 
     def __init__(self, app: Flask, version: int) -> None:
         self._app = app
         self.version = version
         self._accounts: dict[int, Account | None] = {}
         self._projects: dict[str, ProjectRef | None] = {}
-        self.memo: dict[bytes, Any] = {}
+        self.identities: dict[bytes, Any] = {}
+        self.answers: dict[bytes, Any] = {}
 
     def account(self, user_id: int) -> Account | None:
         """An account by id; None if there is none."""
@@ -48,19 +51,23 @@ class Snapshot:
             project: ProjectRef | None = self._load(self._projects, name, principals.load_project)
             return project
 
-    def remember(self, key: bytes, value: Any) -> None:
-        """Keep something derived from this snapshot, as long as the snapshot lives."""
-        self._put(self.memo, key, value)
+    def remember_identity(self, key: bytes, identity: Any) -> None:
+        """Keep who proved to be whom, as long as the snapshot lives."""
+        self._put(self.identities, key, identity, _MAX_ENTRIES)
+
+    def remember_answer(self, key: bytes, answer: Any) -> None:
+        """Keep an answer to a whole question, as long as the snapshot lives."""
+        self._put(self.answers, key, answer, _MAX_ANSWERS)
 
     def _load(self, cache: dict[Any, Any], key: Any, load: Callable[[Any], Any]) -> Any:
         with self._app.app_context(), reading():
             value = load(key)
-        self._put(cache, key, value)
+        self._put(cache, key, value, _MAX_ENTRIES)
         return value
 
     @staticmethod
-    def _put(cache: dict[Any, Any], key: Any, value: Any) -> None:
-        if len(cache) >= _MAX_ENTRIES:  # names that strangers make up must not fill the memory
+    def _put(cache: dict[Any, Any], key: Any, value: Any, limit: int) -> None:
+        if len(cache) >= limit:
             cache.clear()
         cache[key] = value
 

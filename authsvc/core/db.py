@@ -6,7 +6,7 @@ Flask-SQLAlchemy is dormant, so it stays behind this file: models use our own `B
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -137,9 +137,21 @@ def is_outage(error: DBAPIError) -> bool:
     return error.connection_invalidated or type(error).__name__ == "OperationalError"
 
 
+def _insert(model: type[Base]) -> Any:
+    """INSERT in the dialect at hand; both understand ON CONFLICT."""
+    dialect = db.session.get_bind().dialect.name
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
+
+
 def insert_ignore(model: type[Base], **values: Any) -> bool:
     """Insert a row unless one with the same unique key exists; True if this call inserted it. Safe between processes."""
-    dialect = db.session.get_bind().dialect.name
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    result: Any = db.session.execute(insert(model).values(**values).on_conflict_do_nothing())
+    result: Any = db.session.execute(_insert(model).values(**values).on_conflict_do_nothing())
     return bool(result.rowcount)
+
+
+def upsert(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows, or update those whose primary key exists, in one statement. All rows name the same columns."""
+    statement = _insert(model)
+    keys = [column.name for column in model.__table__.primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    db.session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)

@@ -33,10 +33,18 @@ def store(event_id: str, body: str, *, quarantined: str = "") -> bool:
     )
 
 
+def _due() -> Select[Any]:
+    return select(InboxEvent).where(InboxEvent.status == PENDING, InboxEvent.due_at <= utcnow())
+
+
+def is_due() -> bool:
+    """True if there is anything to process now."""
+    return db.session.scalar(_due().with_only_columns(InboxEvent.id).limit(1)) is not None
+
+
 def due(limit: int) -> Sequence[InboxEvent]:
     """The next events to process, in the order they came."""
-    statement = select(InboxEvent).where(InboxEvent.status == PENDING, InboxEvent.due_at <= utcnow())
-    return db.session.scalars(statement.order_by(InboxEvent.id).limit(limit)).all()
+    return db.session.scalars(_due().order_by(InboxEvent.id).limit(limit)).all()
 
 
 def settle(event_id: int, outcome: str) -> None:

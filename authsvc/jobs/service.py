@@ -35,6 +35,11 @@ def is_due(kind: str, every_seconds: int, now: datetime) -> bool:
     return last is None or now - last.creation_time >= timedelta(seconds=every_seconds)
 
 
+def waiting() -> set[str]:
+    """The kinds of jobs that a worker should look after: asked for, or left running by a worker that died."""
+    return set(db.session.scalars(select(Task.kind).where(Task.status.in_([PENDING, RUNNING]))))
+
+
 def claim(kind: str) -> Task | None:
     """The next run of a job, now Running; None if there is none. Call it holding the job's lease: whatever is Running
     then was left behind by a dead worker, and runs again."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 import structlog
@@ -19,22 +19,20 @@ from sqlalchemy.exc import DBAPIError
 
 from authsvc.audit import service as audit
 from authsvc.authn.authenticators import Authentication, Identity, fingerprint
-from authsvc.authn.credentials import Basic
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
 from authsvc.core.db import is_outage, transaction
-from authsvc.core.errors import STATUS, BadRequest, DomainError, InvalidCredentials, Unauthenticated, Unavailable, envelope
+from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, Unavailable, envelope
 from authsvc.core.settings import Settings
 from authsvc.rbac.principal import Principal
-from authsvc.token import refresh, scope
+from authsvc.token import question as questions
+from authsvc.token import refresh
 from authsvc.token.grants import Access, grant
 from authsvc.token.issuer import Issuer
+from authsvc.token.question import Question
 from authsvc.token.refresh import UseRecorder
 
 PATH = "/service/token"
-_MAX_QUERY = 16 * 1024
-_MAX_BODY = 64 * 1024
-_MAX_FIELDS = 200
 # A signed token is answered again to the same caller with the same question for a tenth of its life, and never for
 # longer than this (seconds): less than the leeway that registries give to clients that count from the answer.
 _LONGEST_REUSE = 30
@@ -59,16 +57,6 @@ log = structlog.get_logger(component="token")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A request for a token, parsed. `scopes` None: no scope was asked for, that is, a login."""
-
-    service: str | None
-    scopes: tuple[scope.Scope, ...] | None
-    offline: bool
-    client: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """A body that may be given again to the same request until `until` (monotonic seconds)."""
 
@@ -82,14 +70,6 @@ class _Caller:
     principal: Principal
     identity: Identity | None
     secret: str = field(default="", repr=False)  # the refresh token that was shown, if one was
-
-
-class OAuthError(BadRequest):
-    """RFC 6749 section 5.2: `error` beside the message."""
-
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(message)
-        self.error = error
 
 
 class TokenEndpoint:
@@ -135,7 +115,7 @@ class TokenEndpoint:
         key = fingerprint("GET", header, query)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
-        question = self._question(_fields(query, _MAX_QUERY), "offline_token", "true")
+        question = questions.of_query(query, self._settings.token_service)
         principal, identity = self._authentication.identify(header, snapshot)
         caller = _Caller(principal, identity)
         if question.scopes is None and identity is None:
@@ -145,27 +125,16 @@ class TokenEndpoint:
     # -- POST: the OAuth2 form -----------------------------------------------------------------------------------
 
     def _post(self, environ: Environ) -> bytes:
-        form = _read_form(environ)
+        form = questions.read_form(environ)
         snapshot = self._present()
         key = fingerprint("POST", form)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
-        fields = _fields(form, _MAX_BODY)
-        question = self._question(fields, "access_type", "offline")
-        return self._answer(environ, snapshot, key, question, self._granted_to(dict(fields), snapshot))
-
-    def _granted_to(self, fields: dict[str, str], snapshot: Snapshot) -> _Caller:
-        grant_type = fields.get("grant_type", "")
-        if grant_type == "password":
-            credential = Basic(fields.get("username", ""), fields.get("password", ""))
-        elif grant_type == "refresh_token":
-            credential = Basic("", fields.get("refresh_token", ""))
-        elif grant_type:
-            raise OAuthError("unsupported_grant_type", "grant_type is password or refresh_token")
-        else:
-            raise OAuthError("invalid_request", "grant_type is missing")
+        question = questions.of_form(form, self._settings.token_service)
+        credential = questions.credential_of_form(form)
         principal, identity = self._authentication.check(credential, snapshot)
-        return _Caller(principal, identity, credential.secret if identity.token_id is not None else "")
+        caller = _Caller(principal, identity, credential.secret if identity.token_id is not None else "")
+        return self._answer(environ, snapshot, key, question, caller)
 
     # -- both ----------------------------------------------------------------------------------------------------
 
@@ -177,27 +146,12 @@ class TokenEndpoint:
         return snapshot
 
     def _recall(self, snapshot: Snapshot, key: bytes, environ: Environ) -> bytes | None:
-        known: Answer | None = snapshot.memo.get(key)
+        known: Answer | None = snapshot.answers.get(key)
         if known is None or known.until < time.monotonic():
             return None
         if known.token_id is not None:
             self._uses.note(known.token_id, _address(environ))
         return known.body
-
-    def _question(self, fields: list[tuple[str, str]], offline_field: str, offline_value: str) -> Question:
-        values: dict[str, list[str]] = {}
-        for name, value in fields:
-            values.setdefault(name, []).append(value)
-        service = values.get("service", [None])[0]
-        if service is not None and service != self._settings.token_service:
-            raise BadRequest(f"Unable to handle service: {service[:100]}")
-        scopes = [value for value in values.get("scope", []) if value.strip()]
-        return Question(
-            service=service,
-            scopes=scope.parse(scopes) if scopes else None,
-            offline=values.get(offline_field, [""])[0].lower() == offline_value,
-            client=values.get("client_id", [""])[0],
-        )
 
     def _answer(self, environ: Environ, snapshot: Snapshot, key: bytes, question: Question, caller: _Caller) -> bytes:
         access = grant(caller.principal, question.scopes or (), snapshot.project)
@@ -207,7 +161,7 @@ class TokenEndpoint:
             "token": token,
             "access_token": token,
             "expires_in": self._issuer.lifetime,
-            "issued_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+            "issued_at": _rfc3339(now),
             "scope": " ".join(_formatted(entry) for entry in access if entry.actions),
         }
         token_id = caller.identity.token_id if caller.identity else None
@@ -218,8 +172,9 @@ class TokenEndpoint:
             if refresh_token := self._login(environ, question, caller):
                 body["refresh_token"] = refresh_token
         else:
-            until = time.monotonic() + self._reuse
-            snapshot.remember(key, Answer(orjson.dumps(body), until, token_id))
+            encoded = orjson.dumps(body)
+            snapshot.remember_answer(key, Answer(encoded, time.monotonic() + self._reuse, token_id))
+            return encoded
         return orjson.dumps(body)
 
     def _login(self, environ: Environ, question: Question, caller: _Caller) -> str:
@@ -236,29 +191,9 @@ class TokenEndpoint:
             return refresh.issue(caller.principal, question.client, self._settings.refresh_token_days)
 
 
-def _fields(text: str, limit: int) -> list[tuple[str, str]]:
-    if len(text) > limit:
-        raise BadRequest(f"more than {limit} characters")
-    try:
-        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
-    except (ValueError, UnicodeError) as error:
-        raise BadRequest("the query or form cannot be read") from error
-    if any("\0" in value for _, value in fields):
-        raise BadRequest("the query or form cannot be read")
-    return fields
-
-
-def _read_form(environ: Environ) -> str:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > _MAX_BODY:
-        raise BadRequest(f"a form of at most {_MAX_BODY} bytes is expected")
-    if "x-www-form-urlencoded" not in environ.get("CONTENT_TYPE", ""):
-        raise OAuthError("invalid_request", "application/x-www-form-urlencoded is expected")
-    data: bytes = environ["wsgi.input"].read(int(length))
-    try:
-        return data.decode("ascii")
-    except UnicodeDecodeError:
-        raise BadRequest("the query or form cannot be read") from None
+@lru_cache(maxsize=4)
+def _rfc3339(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
 def _address(environ: Environ) -> str:

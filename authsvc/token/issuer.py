@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import jwt
 import orjson
-from jwt.algorithms import ECAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from authsvc.core.errors import InvalidCredentials
 from authsvc.token.grants import Access
 from authsvc.token.keys import KeyStore, Signer
 
-_ALGORITHM = ECAlgorithm(ECAlgorithm.SHA256)
+_ALGORITHM = ec.ECDSA(hashes.SHA256())
 # Subjects of our own processes. No user name can hold a colon, so nobody can be taken for one of them.
 INTERNAL_PREFIX = "tidegate:"
 LEEWAY = 60  # seconds, as the registry gives
@@ -62,7 +64,7 @@ class Issuer:
         }
         signer = self._signer
         signed = signer.header + b"." + _base64url(orjson.dumps(claims))
-        return signed + b"." + _base64url(_ALGORITHM.sign(signed, signer.key))
+        return signed + b"." + _base64url(_raw(signer.key.sign(signed, _ALGORITHM)))
 
     def verify(self, token: str) -> Verified:
         """Check a token of ours by our own keys; whatever keys its header carries are not looked at.
@@ -94,6 +96,12 @@ class Issuer:
         name, _, actions = rest.rpartition(":")
         token = self.issue(INTERNAL_PREFIX + process, [Access(type_, name, tuple(actions.split(",")))], now)
         return f"Bearer {token.decode()}"
+
+
+def _raw(signature: bytes) -> bytes:
+    """An ECDSA signature as JWS wants it (RFC 7518 section 3.4): r and s, 32 bytes each, instead of DER."""
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(32) + s.to_bytes(32)
 
 
 def _base64url(data: bytes) -> bytes:

@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.audit import service as audit
 from authsvc.authn.authenticators import Identity
 from authsvc.authn.credentials import Basic
 from authsvc.core import crypto
-from authsvc.core.db import db, insert_ignore, transaction, utcnow
+from authsvc.core.db import db, transaction, upsert, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials, NotFound
 from authsvc.rbac.principal import Principal
 from authsvc.token.models import RefreshToken, RefreshTokenUse
@@ -24,7 +24,7 @@ from authsvc.users.models import User
 PREFIX = "tgr_"
 # The user names under which clients send a refresh token as a Basic password (BuildKit's daemon, credential helpers).
 _NAMES = frozenset({"", "<token>"})
-_FLUSH_SECONDS = 5.0
+_FLUSH_SECONDS = 20.0
 
 
 def issue(who: Principal, client: str, days: int) -> str:
@@ -123,7 +123,7 @@ def purge() -> None:
 
 
 class UseRecorder:
-    """Notes uses off the hot path: gathered in memory, written together by a thread every few seconds.
+    """Notes uses off the hot path: gathered in memory, written together by a thread every so many seconds.
 
     What a killed process had not written yet is lost: "last used" may lag by those seconds, nothing else depends on it.
     """
@@ -160,11 +160,6 @@ class UseRecorder:
         if not uses:
             return
         now = utcnow()
+        rows = [{"token_id": token_id, "last_used_at": now, "address": address[:64]} for token_id, address in uses.items()]
         with self._app.app_context(), transaction():
-            for token_id, address in uses.items():
-                if not insert_ignore(RefreshTokenUse, token_id=token_id, last_used_at=now, address=address[:64]):
-                    db.session.execute(
-                        update(RefreshTokenUse)
-                        .where(RefreshTokenUse.token_id == token_id)
-                        .values(last_used_at=now, address=address[:64])
-                    )
+            upsert(RefreshTokenUse, rows)
