@@ -71,7 +71,7 @@ class Worker:
             try:
                 with self.app.app_context():
                     did_something = step(registry)
-                pause = shortest if did_something else min(pause * 1.5, longest)
+                pause = shortest if did_something else min(max(pause, shortest) * 1.5, longest)
             except (DomainError, SQLAlchemyError) as error:
                 log.warning("worker_step_failed", step=threading.current_thread().name, error=str(error)[:300])
                 pause = 1.0

@@ -39,6 +39,7 @@ class Settings:
     api_address: str = "127.0.0.1:5102"
     webhook_address: str = "127.0.0.1:5103"
     registry_address: str = "127.0.0.1:5100"
+    registry_program: str = "docker-registry"
     registry_storage: Path | None = None
     token_workers: int = 2
     api_workers: int = 2

@@ -32,8 +32,7 @@ TEMPLATES = {
     "registry-config/config.yml.j2": "registry.yml",
     "authsvc/stack/supervisord.conf.j2": "supervisord.conf",
 }
-# Debian's package for each program that we run but do not bring.
-PROGRAMS = {"nginx": "nginx", "docker-registry": "docker-registry"}
+PACKAGES = "nginx docker-registry"  # Debian's, with what we run but do not bring
 ADMIN = "admin"
 
 
@@ -91,7 +90,8 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "key": key,
         "source": SOURCE,
         "python": Path(sys.executable),
-        "programs": {name: _program(name) for name in PROGRAMS},
+        "nginx": _program("nginx"),
+        "registry": _program(settings.registry_program),
         "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
         "is_root": os.geteuid() == 0,
         "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
@@ -101,11 +101,10 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         write_private(layout.config / name, environment.get_template(template).render(values))
 
 
-def _program(name: str) -> str:
-    path = shutil.which(os.environ.get(f"{name.upper().replace('-', '_')}_PROGRAM", name), path=_search_path())
+def _program(program: str) -> str:
+    path = shutil.which(program, path=_search_path())
     if path is None:
-        packages = " ".join(PROGRAMS.values())
-        raise NotReady(f"{name} is not installed; on Debian: sudo apt-get install --no-install-recommends {packages}")
+        raise NotReady(f"{program} is not installed; on Debian: sudo apt-get install --no-install-recommends {PACKAGES}")
     return path
 
 

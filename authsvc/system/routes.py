@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, jsonify, render_template, send_file
 
-import authsvc
 from authsvc.core.api import Blueprint
 from authsvc.core.db import utcnow
 from authsvc.core.errors import NotFound
@@ -80,9 +79,16 @@ def api_version() -> Response:
     return jsonify(version="v2.0")
 
 
+@root.app_context_processor
+def _everywhere() -> dict[str, Any]:
+    """What every page shows."""
+    settings = _settings()
+    return {"registry_host": settings.registry_host, "own_certificate": settings.tls and settings.tls_certificate is None}
+
+
 @root.get("/")
 def index() -> str:
-    return render_template("index.html", settings=_settings(), version=authsvc.__version__)
+    return render_template("index.html")
 
 
 @root.get("/api")

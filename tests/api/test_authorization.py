@@ -61,13 +61,12 @@ HOLDERS: list[Role | None] = [*Role, None]
 def test_no_operation_is_missing_here(world: World) -> None:
     import re
 
-    shape = lambda path: re.sub(r"<[^>]+>", "{id}", path)  # noqa: E731
     covered = {
         operation.path.replace("{p}", "{id}").replace("{m}", "{id}").replace("/app", "/{id}").replace("/v1", "/{id}")
         for operation in OPERATIONS
     }
     served = {
-        shape(rule.rule).removeprefix("/api/v2.0")
+        re.sub(r"<[^>]+>", "{id}", rule.rule).removeprefix("/api/v2.0")
         for rule in world.front.flask.url_map.iter_rules()
         if rule.rule.startswith("/api/v2.0/") and not rule.rule.startswith("/api/v2.0/swagger")
     }

@@ -63,7 +63,10 @@ def test_pages(world: World) -> None:
 def test_q_and_sort(world: World) -> None:
     for name in ("web", "webshop", "api"):
         world.project(name, 1, public=name == "api")
-    names = lambda query: [p["name"] for p in world.api("GET", f"/projects?{query}", "admin").get_json()]  # noqa: E731
+
+    def names(query: str) -> list[str]:
+        return [project["name"] for project in world.api("GET", f"/projects?{query}", "admin").get_json()]
+
     assert names("q=name=~web&sort=-name") == ["webshop", "web"]
     assert names("q=name={api web}") == ["api", "web"]
     assert names("q=public=true") == ["api"]

@@ -21,7 +21,7 @@ BAD = [
 @pytest.mark.parametrize("name", GOOD)
 def test_repositories(name: str) -> None:
     assert is_repository(name)
-    assert project_of(name) == name.split("/")[0]
+    assert project_of(name) == name.split("/", maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("name", BAD)

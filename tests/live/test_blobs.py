@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urljoin
 
 from authsvc.rbac.roles import Role
@@ -12,7 +13,6 @@ from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
 
 CHUNK, CHUNKS = 1024 * 1024, 1024
-_MEGABYTES = 1024
 
 
 def _stream() -> Iterator[bytes]:
@@ -25,8 +25,8 @@ def _memory(stack: Stack) -> int:
     total = 0
     for program in ("token", "api", "webhook", "worker"):
         for pid in stack.pids(program):
-            with open(f"/proc/{pid}/status", encoding="ascii") as status:
-                total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+            status = Path(f"/proc/{pid}/status").read_text()
+            total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     return total // 1024
 
 

@@ -123,7 +123,7 @@ class Stack:
     def pids(self, program: str) -> list[int]:
         """The processes of one of the supervisor's programs (registry, token, api, webhook, worker, nginx), parents first."""
         marks = {
-            "registry": "docker-registry serve",
+            "registry": "registry.yml",
             "token": "-m granian",
             "api": "create_front()",
             "webhook": "webhook.wsgi:create()",

@@ -59,7 +59,9 @@ class Recorder:
 
     def tags(self) -> dict[str, str]:
         statement = select(Tag.name, Artifact.digest).join(Artifact, Artifact.id == Tag.artifact_id)
-        return dict(self.all(statement.join(Repository, Repository.id == Tag.repository_id).where(Repository.name == self.repository)))
+        return dict(
+            self.all(statement.join(Repository, Repository.id == Tag.repository_id).where(Repository.name == self.repository))
+        )
 
     def digests(self) -> set[str]:
         statement = select(Artifact.digest).join(Repository, Repository.id == Artifact.repository_id)
@@ -107,7 +109,7 @@ def test_an_index_with_children_in_any_order(index: Recorder) -> None:
     top = index.registry.index(index.repository, "multi", children)
     index.deliver(index.event("push", top, "multi"), *(index.event("push", digest) for digest in children))
     assert index.digests() == {top, *children}
-    sizes = {digest: size for digest, size in index.all(select(Artifact.digest, Artifact.size))}
+    sizes = {row.digest: row.size for row in index.all(select(Artifact.digest, Artifact.size))}
     own = sizes[top] - sum(sizes[child] for child in children)
     assert 0 < own < 2000
     references = index.all(
