@@ -16,6 +16,7 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.models import User
 from authsvc.wsgi import Front
 from tests.support.world import World, basic
 
@@ -101,7 +102,7 @@ def test_what_is_rolled_back_changes_nothing(world: World, other: World) -> None
 def test_bulk_statements_count_too(world: World) -> None:
     with world.changes():
         before = versioning.current()
-        db.session.execute(db.update(users.User).values(disabled=False))
+        db.session.execute(db.update(User).values(disabled=False))
         assert versioning.current() == before + 1
 
 
