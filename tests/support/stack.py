@@ -70,6 +70,8 @@ class Stack:
             "STATE_DIR": str(self.state_dir),
             "HTTP_PORT": str(port["http"]),
             **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{port[name]}" for name in ("token", "api", "webhook", "registry")},
+            # The whole live suite runs against another registry if one is named.
+            **({"REGISTRY_PROGRAM": os.environ["TEST_REGISTRY_PROGRAM"]} if "TEST_REGISTRY_PROGRAM" in os.environ else {}),
             **settings,
         }
         clean = {key: value for key, value in os.environ.items() if not key.startswith("TIDEGATE_")}

@@ -1,0 +1,150 @@
+"""The table, the aims, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.cases import COLD, DIRECT, EMPTY_GRANIAN, EMPTY_GUNICORN, PAIRS, SECRET, WARM
+from tests.bench.load import Measured
+from tests.bench.parts import Part
+
+_TOLERANCE = 0.25  # by which `--check` lets a ratio miss its aim
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `of_empty`: its rate over that of the empty application reached in the same way."""
+
+    name: str
+    via: str
+    connections: str
+    measured: Measured
+    of_empty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What we want; `is_ratio`: both sides were measured in this run, so it holds on any machine."""
+
+    name: str
+    value: float
+    target: float
+    at_least: bool
+    is_ratio: bool
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    @property
+    def missed_by_far(self) -> bool:
+        """A ratio that is off by more than the noise of a shared machine explains."""
+        if not self.is_ratio:
+            return False
+        if self.at_least:
+            return self.value < self.target * (1 - _TOLERANCE)
+        return self.value > self.target * (1 + _TOLERANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    rows: Sequence[Row]
+    parts: Sequence[Part]
+    flat: Sequence[tuple[str, int, Measured]]  # case, projects in the database, measured
+    settings: Mapping[str, int]
+
+    @property
+    def errors(self) -> int:
+        return sum(row.measured.errors for row in self.rows) + sum(measured.errors for _, _, measured in self.flat)
+
+    def aims(self) -> list[Aim]:
+        """Those whose cases were measured."""
+        rates = {row.name: row.measured.per_second for row in self.rows if row.via == DIRECT and row.connections == "kept"}
+        found = []
+        if SECRET in rates and EMPTY_GRANIAN in rates:
+            fastest = max(rates[EMPTY_GRANIAN], rates.get(EMPTY_GUNICORN, 0.0))
+            found.append(Aim("(a) / empty WSGI app on the fastest server", rates[SECRET] / fastest, 0.5, True, True))
+        if SECRET in rates:
+            found.append(Aim("(a) requests/s", rates[SECRET], 20_000, True, False))
+        if PAIRS in rates:
+            found.append(Aim("(b) requests/s", rates[PAIRS], 9_000, True, False))
+        if WARM in rates:
+            found.append(Aim("(a) / (c)", rates[SECRET] / rates[WARM], 1.2, False, True))
+        for case in dict.fromkeys(case for case, _, _ in self.flat):
+            sizes = {size: measured.p99 or 0.0 for name, size, measured in self.flat if name == case}
+            ratio = sizes[max(sizes)] / sizes[min(sizes)]
+            found.append(Aim(f"{case[:3]} p99 with {max(sizes)} projects / with {min(sizes)}", ratio, 1.2, False, True))
+        return found
+
+    def text(self) -> str:
+        """All of it as one table of Markdown after the other."""
+        sections = [self._machine(), self._rows(), self._flat(), self._parts(), self._aims()]
+        return "\n\n".join(section for section in sections if section)
+
+    def write(self, file: Path) -> None:
+        """All of it as JSON."""
+        content = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "settings": dict(self.settings),
+            "rows": [asdict(row) for row in self.rows],
+            "flat": [{"case": case, "projects": size, **asdict(measured)} for case, size, measured in self.flat],
+            "parts": [asdict(part) for part in self.parts],
+            "aims": [asdict(aim) | {"met": aim.met} for aim in self.aims()],
+        }
+        file.write_text(json.dumps(content, indent=2) + "\n")
+
+    def _machine(self) -> str:
+        said = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        today = datetime.now(UTC).date().isoformat()
+        return f"{today}; {os.cpu_count()} cores, shared with the load generator; Python {platform.python_version()}; {said}."
+
+    def _rows(self) -> str:
+        heads = ("case", "via", "connections", "requests/s", "of empty", "p50 ms", "p99 ms", "errors", "CPU us", "RSS MB")
+        lines = [_line(*heads), _line("---", "---", "---", *["---:"] * 7)]
+        for row in self.rows:
+            numbers = row.measured
+            rate = _number(numbers.per_second, 1 if row.name == COLD else 0)
+            times = _number(row.of_empty, 2), _number(numbers.p50, 2), _number(numbers.p99, 2)
+            weights = _number(numbers.cpu, 0), _number(numbers.memory, 0)
+            lines.append(_line(row.name, row.via, row.connections, rate, *times, str(numbers.errors), *weights))
+        return "\n".join(lines)
+
+    def _flat(self) -> str:
+        if not self.flat:
+            return ""
+        lines = [_line("direct, connections kept", "projects", "requests/s", "p50 ms", "p99 ms"), _line(*["---"] * 5)]
+        for case, size, measured in self.flat:
+            rate = f"{measured.per_second:.0f}"
+            lines.append(_line(case, str(size), rate, _number(measured.p50, 2), _number(measured.p99, 2)))
+        return "\n".join(lines)
+
+    def _parts(self) -> str:
+        if not self.parts:
+            return ""
+        lines = [_line("in one thread, no server", "us", "per second"), _line("---", "---:", "---:")]
+        lines += [_line(part.name, f"{part.microseconds:.1f}", f"{part.per_second:.0f}") for part in self.parts]
+        return "\n".join(lines)
+
+    def _aims(self) -> str:
+        lines = [_line("aim", "measured", "wanted", ""), _line("---", "---:", "---:", "---")]
+        for aim in self.aims():
+            digits = 2 if aim.is_ratio else 0
+            wanted = f"{'>=' if aim.at_least else '<='} {aim.target:g}"
+            lines.append(_line(aim.name, f"{aim.value:.{digits}f}", wanted, "met" if aim.met else "MISSED"))
+        return "\n".join(lines)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,49 @@
+"""The benchmark's machinery at its smallest, so that it works when it is wanted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench.cases import EMPTY_GRANIAN, SECRET
+from tests.bench.load import Measured, parse
+from tests.bench.processes import require
+from tests.bench.report import Aim, Report
+from tests.bench.runs import Options, alone
+
+
+@pytest.mark.slow
+def test_a_small_run_makes_a_report(tmp_path: Path) -> None:
+    require("wrk", "wrk")
+    options = Options(seconds=1, rounds=1)
+    report = Report(alone(tmp_path, options), [], [], {"seconds each": 1})
+    assert [row.name for row in report.rows] == [EMPTY_GRANIAN, SECRET]
+    assert all(row.measured.per_second > 100 for row in report.rows)
+    assert (report.rows[1].measured.memory or 0) > 10
+    assert report.errors == 0
+    assert [aim.name for aim in report.aims()] == ["(a) / empty WSGI app on the fastest server", "(a) requests/s"]
+    assert SECRET in report.text()
+    report.write(tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())["rows"][0]["measured"]["errors"] == 0
+
+
+def test_wrk_reports_are_read() -> None:
+    report = """
+  Latency Distribution
+     50%  850.00us
+     99%    1.25s
+  Socket errors: connect 0, read 2, write 0, timeout 1
+  Non-2xx or 3xx responses: 4
+  80493 requests in 4.00s, 120.00MB read
+Requests/sec:  20123.45
+"""
+    assert parse(report) == Measured(20123.45, 0.85, 1250.0, 80493, 7)
+
+
+def test_only_ratios_that_miss_by_far_fail_a_check() -> None:
+    assert Aim("at least", 0.30, 0.5, at_least=True, is_ratio=True).missed_by_far
+    assert not Aim("nearly", 0.45, 0.5, at_least=True, is_ratio=True).missed_by_far
+    assert Aim("at most", 1.6, 1.2, at_least=False, is_ratio=True).missed_by_far
+    assert not Aim("this machine's", 1.0, 9000, at_least=True, is_ratio=False).missed_by_far
