@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
+from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
+from tests.live.test_recording import eventually
 from tests.support.people import make_team
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
@@ -72,3 +75,24 @@ def test_mounting_needs_the_right_to_read_the_source(stack: Stack) -> None:
     admin = RawClient(stack, stack.admin)
     mounted = admin.request("POST", mount, both)
     assert (mounted.status_code, mounted.headers["Docker-Content-Digest"]) == (201, digest)
+
+
+def test_a_manifest_of_megabytes_passes(stack: Stack) -> None:
+    """As root nginx's workers are another user, who could not write a file into our state directory."""
+    client = RawClient(stack, stack.admin)
+    token = client.token("repository:library/wide:pull,push")
+    config = client.upload("library/wide", b"{}", "application/vnd.oci.image.config.v1+json", token)
+    annotations = {f"key-{number}": "x" * 1000 for number in range(3000)}
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [], "annotations": annotations}
+    headers = {"Content-Type": OCI_MANIFEST}
+    pushed = client.request(
+        "PUT", "/v2/library/wide/manifests/v1", token=token, data=json.dumps(manifest).encode(), headers=headers
+    )
+    assert pushed.status_code == 201, pushed.text
+    assert client.manifest("library/wide", "v1", token=token).json() == manifest
+
+    def annotated() -> int:
+        answer = stack.api("GET", "/projects/library/repositories/wide/artifacts/v1")
+        return len(answer.json()["annotations"]) if answer.status_code == 200 else 0
+
+    assert eventually(annotated) == 3000
