@@ -132,7 +132,7 @@ class Stack:
             "worker": "authsvc.cli worker",
             "nginx": str(self.state_dir),
         }
-        listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+        listing = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True).stdout
         found = []
         for line in listing.splitlines()[1:]:
             pid, _, arguments = line.strip().partition(" ")
