@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> Flask:
     app = create_base(settings)
     with app.app_context():
         read_version = VersionReader(db.db.engine)
-    snapshots = Snapshots(app, read_version)
+    snapshots = Snapshots(read_version)
     authentication = Authentication(app, AUTHENTICATORS, settings.credential_cache_seconds)
     services = Services(settings, read_version, snapshots, authentication, make_issuer(settings))
     app.extensions["tidegate"] = services

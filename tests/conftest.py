@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from authsvc.core import sealing
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
 from authsvc.wsgi import Front
@@ -45,7 +47,9 @@ def make_settings(databases: Databases, keys: Path, tmp_path: Path) -> Callable[
     def make(**changes: object) -> Settings:
         state_dir = tmp_path / "state"
         shutil.copytree(keys, state_dir / "keys", dirs_exist_ok=True)
-        return Settings(state_dir=state_dir, database_url=databases.new(), **changes)  # type: ignore[arg-type]
+        settings = Settings(state_dir=state_dir, database_url=databases.new(), **changes)  # type: ignore[arg-type]
+        sealing.prepare(Layout(settings))
+        return settings
 
     return make
 

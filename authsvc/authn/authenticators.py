@@ -1,7 +1,7 @@
 """From credentials to a principal, by a chain of authenticators.
 
-Each has three answers: an identity, None ("not mine"), or `InvalidCredentials` ("mine and wrong"). Wrong never becomes
-anonymous. Fresh successes are remembered under a keyed hash, so that one `docker pull` costs one password hash.
+Each has three answers: an identity (or the proof that makes one, where people come aboard at their first login), None
+("not mine"), or `InvalidCredentials` ("mine and wrong"). Wrong never becomes anonymous. Fresh successes are remembered under a keyed hash, so that one `docker pull` costs one password hash.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Flask
 
 from authsvc.authn import credentials
 from authsvc.authn.credentials import Basic
+from authsvc.authn.identity import Identity
+from authsvc.authn.onboarding import Proof, onboard
 from authsvc.authn.snapshot import Snapshot
-from authsvc.core.db import reading
+from authsvc.core.db import transaction
 from authsvc.core.errors import Denied, InvalidCredentials
 from authsvc.rbac.principal import ANONYMOUS, Principal
 
@@ -31,19 +32,11 @@ def fingerprint(*parts: str) -> bytes:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), key=_KEY, digest_size=20).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who proved to be whom: user `user_id`, as of credential epoch `epoch`; `token_id` if by a refresh token."""
-
-    user_id: int
-    epoch: int
-    token_id: int | None = None
-
-
 class Authenticator(Protocol):
-    """One way to prove who one is."""
+    """One way to prove who one is. Called in an application context without a transaction: it opens its own `reading()` for
+    its queries, and holds none while it waits for the network or hashes."""
 
-    def __call__(self, credential: Basic) -> Identity | None: ...
+    def __call__(self, credential: Basic) -> Identity | Proof | None: ...
 
 
 class Authentication:
@@ -108,11 +101,14 @@ class Authentication:
         return account.principal
 
     def _ask(self, credential: Basic) -> Identity:
-        with self._app.app_context(), reading():
+        with self._app.app_context():
             for authenticate in self._chain:
-                identity = authenticate(credential)
-                if identity is not None:
-                    return identity
+                found = authenticate(credential)
+                if isinstance(found, Proof):
+                    with transaction():
+                        return onboard(found)
+                if found is not None:
+                    return found
         raise InvalidCredentials("the user name or password is not right")
 
     def _recall(self, key: bytes, snapshot: Snapshot) -> Identity | None:

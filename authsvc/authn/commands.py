@@ -10,6 +10,7 @@ import click
 
 from authsvc.authn.principals import load_account, load_project
 from authsvc.core.console import on_database, output_option
+from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.core.names import is_repository, project_of
 from authsvc.rbac.explain import explain as explain_decision
@@ -35,7 +36,7 @@ def _permission(text: str) -> Permission:
 def _who(name: str) -> Principal:
     if name == "anonymous":
         return ANONYMOUS
-    account = load_account(users.get_by_name(name).id)
+    account = load_account(db.session.execute, users.get_by_name(name).id)
     if account is None:
         raise NotFound(f"user {name} not found")
     if account.disabled:
@@ -57,7 +58,7 @@ def explain(user: str, action: str, repository: str, output: str) -> None:
     if "/" in repository and not is_repository(repository):
         raise BadRequest(f"{repository} is no repository name: lower case, project/name")
     project = project_of(repository)
-    found = explain_decision(_who(user), _permission(action), project, load_project(project))
+    found = explain_decision(_who(user), _permission(action), project, load_project(db.session.execute, project))
     if output == "json":
         click.echo(json.dumps(asdict(found) | {"repository": repository}, indent=2))
     else:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask
-
 from authsvc.authn import principals
 from authsvc.authn.principals import Account
-from authsvc.core.db import reading
+from authsvc.core.versioning import VersionReader
 from authsvc.rbac.principal import ProjectRef
 
 _MAX_ENTRIES = 100_000
@@ -25,10 +23,10 @@ class Snapshot:
     """Accounts and projects as of one policy version, and what was derived from them: `identities` by who proved to be
     whom, `answers` by whole questions. All are bounded: what strangers make up must not fill the memory."""
 
-    __slots__ = ("_accounts", "_app", "_projects", "answers", "identities", "version")
+    __slots__ = ("_accounts", "_projects", "_reader", "answers", "identities", "version")
 
-    def __init__(self, app: Flask, version: int) -> None:
-        self._app = app
+    def __init__(self, reader: VersionReader, version: int) -> None:
+        self._reader = reader
         self.version = version
         self._accounts: dict[int, Account | None] = {}
         self._projects: dict[str, ProjectRef | None] = {}
@@ -59,9 +57,8 @@ class Snapshot:
         """Keep an answer to a whole question, as long as the snapshot lives."""
         self._put(self.answers, key, answer, _MAX_ANSWERS)
 
-    def _load(self, cache: dict[Any, Any], key: Any, load: Callable[[Any], Any]) -> Any:
-        with self._app.app_context(), reading():
-            value = load(key)
+    def _load(self, cache: dict[Any, Any], key: Any, load: Callable[[principals.Execute, Any], Any]) -> Any:
+        value = load(self._reader.execute, key)
         self._put(cache, key, value, _MAX_ENTRIES)
         return value
 
@@ -75,10 +72,9 @@ class Snapshot:
 class Snapshots:
     """The present snapshot of this process."""
 
-    def __init__(self, app: Flask, read_version: Callable[[], int]) -> None:
-        self._app = app
-        self._read_version = read_version
-        self._present = Snapshot(app, -1)
+    def __init__(self, reader: VersionReader) -> None:
+        self._reader = reader
+        self._present = Snapshot(reader, -1)
 
     def current(self) -> Snapshot:
         """The snapshot of the version that is committed now.
@@ -86,8 +82,8 @@ class Snapshots:
         Raises:
             Unavailable: the database does not answer, so nothing may be decided.
         """
-        version = self._read_version()
+        version = self._reader()
         present = self._present
         if present.version != version:
-            present = self._present = Snapshot(self._app, version)
+            present = self._present = Snapshot(self._reader, version)
         return present

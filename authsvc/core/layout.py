@@ -44,6 +44,11 @@ class Layout:
         return self.secrets / "registry-http"
 
     @property
+    def sealing_key(self) -> Path:
+        """What stored secrets of other systems are sealed with."""
+        return self.secrets / "sealing-key"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

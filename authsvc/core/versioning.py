@@ -5,15 +5,13 @@ forgets what it knew. So a role taken away in one process is gone in all of them
 part by naming the moments in `__policy_on__`; the listener does the rest, so that no service can forget it.
 """
 
-import threading
-from contextlib import suppress
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, event, select, text, update
+from sqlalchemy import Connection, event, select, text, update
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column
 
 from authsvc.core.db import Base, db
-from authsvc.core.errors import Unavailable
+from authsvc.core.direct import DirectReader
 
 EVER = frozenset({"insert", "update", "delete"})
 READ_SQL = "SELECT value FROM policy_version WHERE id = 1"
@@ -69,58 +67,21 @@ def _first_row(table: Any, connection: Connection, **_: Any) -> None:
     connection.execute(text("INSERT INTO policy_version (id, value) VALUES (1, 1)"))
 
 
-class VersionReader:
-    """Reads the policy version on a connection of its own for each thread, outside any transaction: a few microseconds
-    on SQLite, one round trip on a server. Called before every decision, so it knows neither sessions nor statements."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._local = threading.local()
-        self._opened: list[Any] = []
+class VersionReader(DirectReader):
+    """Reads the policy version: a few microseconds on SQLite, one round trip on a server. Called before every decision, so
+    it knows no statements, only the driver's cursor."""
 
     def __call__(self) -> int:
         """The committed version.
 
         Raises:
-            Unavailable: the database does not answer, also not on a new connection.
+            Unavailable: the database does not answer.
         """
-        try:
-            return self._read()
-        except Exception:  # a driver's own error types; a connection may have died, so once more on a new one
-            self._drop()
-        try:
-            return self._read()
-        except Exception as error:
-            self._drop()
-            raise Unavailable("the database does not answer", retry_after=5) from error
-
-    def close(self) -> None:
-        """Close every connection."""
-        while self._opened:
-            self._opened.pop().close()
-        self._local = threading.local()
+        return self.attempt(self._read)
 
     def _read(self) -> int:
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self._open().cursor()
+            cursor = self._local.cursor = self.connection.connection.cursor()
         cursor.execute(READ_SQL)
         return int(cursor.fetchone()[0])
-
-    def _open(self) -> Any:
-        pooled = self._engine.raw_connection()
-        connection: Any = pooled.driver_connection
-        pooled.detach()  # ours from here on, however long this thread lives
-        if self._engine.dialect.name != "sqlite":  # SQLite's is in autocommit already, see core.db
-            connection.autocommit = True
-        self._local.connection = connection
-        self._opened.append(connection)
-        return connection
-
-    def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        self._local.cursor = self._local.connection = None
-        if connection is not None:
-            self._opened.remove(connection)
-            with suppress(Exception):  # it is broken already
-                connection.close()

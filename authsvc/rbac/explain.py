@@ -34,6 +34,8 @@ def explain(who: Principal, permission: Permission, project_name: str, project: 
         rule, reason = "default deny", _denial(name, permission, project, held.label if held else "")
     elif grant.rule is Rule.SYSTEM_ADMIN:
         rule, reason = grant.rule, f"{name} is a system administrator"
+    elif grant.rule is Rule.PERMISSION:
+        rule, reason = grant.rule, f"{name} was given {permission} in {project.name}"
     elif grant.rule is Rule.PUBLIC_PROJECT:
         rule, reason = grant.rule, f"{project.name} is public: everybody may {permission.action} there"
     else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from authsvc.rbac.permissions import Permission
-from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.principal import Principal, ProjectRef, permitted
 from authsvc.rbac.roles import BY_POWER, PUBLIC_PERMISSIONS, ROLE_PERMISSIONS, Role
 
 
@@ -14,6 +14,7 @@ class Rule(StrEnum):
     SYSTEM_ADMIN = "system administrator"
     PUBLIC_PROJECT = "public project"
     ROLE = "role"
+    PERMISSION = "permission"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,26 @@ class Grant:
 
 _ADMIN = Grant(Rule.SYSTEM_ADMIN)
 _PUBLIC = Grant(Rule.PUBLIC_PROJECT)
+_PERMITTED = Grant(Rule.PERMISSION)
 _BY_ROLE = {role: Grant(Rule.ROLE, role) for role in Role}
 
 
 def why(who: Principal, permission: Permission, project: ProjectRef | None = None) -> Grant | None:
     """The rule by which `who` holds `permission` in `project`, or None: denied.
 
-    Without a project only system administrators are allowed anything; what every user may do (create a project, look
-    at himself) is not a permission but the feature's own rule.
+    Without a project only system administrators, and robots that were given it, are allowed anything; what every user
+    may do (create a project, look at himself) is not a permission but the feature's own rule.
     """
+    if who.limits is not None and not permitted(who.limits, permission, project):
+        return None
     if who.is_sysadmin:
         return _ADMIN
-    if project is None:
-        return None
+    if who.permissions and permitted(who.permissions, permission, project):
+        return _PERMITTED
+    return _in_project(who, permission, project) if project is not None else None
+
+
+def _in_project(who: Principal, permission: Permission, project: ProjectRef) -> Grant | None:
     held = who.roles_in(project)
     for role in BY_POWER if held else ():
         if role in held and permission in ROLE_PERMISSIONS[role]:

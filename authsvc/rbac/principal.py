@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from authsvc.rbac.permissions import Permission
 from authsvc.rbac.roles import Role
 
 _NO_ROLES: frozenset[Role] = frozenset()
+_NOTHING: frozenset[Permission] = frozenset()
+# Where a permission holds: in the project of that id, in every project, or outside of projects.
+EVERYWHERE, SYSTEM = -1, 0
+Permissions = Mapping[int, frozenset[Permission]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +25,21 @@ class ProjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller, or nobody. `name` is what the registry reports as actor; "" for nobody."""
+    """An authenticated caller, or nobody. `name` is what the registry reports as actor; "" for nobody.
 
-    kind: Literal["user", "anonymous"]
+    `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots and workloads
+    permissions. `limits`: with this credential no more than that may be done, whatever the roles.
+    """
+
+    kind: Literal["user", "robot", "workload", "anonymous"]
     id: int
     name: str
     is_sysadmin: bool = False
     epoch: int = 0
     roles: Mapping[int, frozenset[Role]] = field(default_factory=dict)
+    robot_id: int = 0
+    permissions: Permissions = field(default_factory=dict)
+    limits: Permissions | None = None
 
     @property
     def is_authenticated(self) -> bool:
@@ -36,6 +48,13 @@ class Principal:
     def roles_in(self, project: ProjectRef | None) -> frozenset[Role]:
         """All roles held in a project; empty where there is none."""
         return self.roles.get(project.id, _NO_ROLES) if project is not None else _NO_ROLES
+
+
+def permitted(permissions: Permissions, permission: Permission, project: ProjectRef | None) -> bool:
+    """True if `permission` is among those that hold in `project` (None: outside of projects)."""
+    if project is None:
+        return permission in permissions.get(SYSTEM, _NOTHING)
+    return permission in permissions.get(project.id, _NOTHING) or permission in permissions.get(EVERYWHERE, _NOTHING)
 
 
 ANONYMOUS = Principal(kind="anonymous", id=0, name="")

@@ -14,7 +14,7 @@ from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
-from authsvc.core import schema
+from authsvc.core import schema, sealing
 from authsvc.core.crypto import read_private, write_private
 from authsvc.core.db import db, transaction
 from authsvc.core.errors import DomainError
@@ -61,6 +61,7 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.root / "run", layout.root / "nginx"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     KeyStore(layout.keys).prepare()
+    sealing.prepare(layout)
     for path in (layout.webhook_secret, layout.registry_http_secret):
         if not path.exists():
             write_private(path, secrets.token_hex(32))

@@ -18,7 +18,8 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from authsvc.audit import service as audit
-from authsvc.authn.authenticators import Authentication, Identity, fingerprint
+from authsvc.authn.authenticators import Authentication, fingerprint
+from authsvc.authn.identity import Identity
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
 from authsvc.core.db import is_outage, transaction

@@ -12,10 +12,10 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.audit import service as audit
-from authsvc.authn.authenticators import Identity
 from authsvc.authn.credentials import Basic
+from authsvc.authn.identity import Identity
 from authsvc.core import crypto
-from authsvc.core.db import db, transaction, upsert, utcnow
+from authsvc.core.db import db, reading, transaction, upsert, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials, NotFound
 from authsvc.rbac.principal import Principal
 from authsvc.token.models import RefreshToken, RefreshTokenUse
@@ -52,7 +52,8 @@ def authenticate(credential: Basic) -> Identity | None:
     """
     if credential.username not in _NAMES:
         return None
-    return verify(credential.secret)
+    with reading():
+        return verify(credential.secret)
 
 
 def verify(secret: str) -> Identity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authsvc.core.db import Base, Identified, utcnow
@@ -33,3 +33,21 @@ class User(Identified, PolicyRelevant, Base):
     epoch: Mapped[int] = mapped_column(default=1)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+
+class UserIdentity(Identified, PolicyRelevant, Base):
+    """Where a user comes from, who is not local: `kind` ldap or oidc, the `source` by its name, and the `subject` there (a
+    DN or an entry's id; `sub` of the issuer). `sysadmin`: a group there makes him a system administrator (Harbor's
+    `admin_role_in_auth`)."""
+
+    __tablename__ = "user_identities"
+    __policy_on__ = frozenset({"update", "delete"})
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(512))
+    sysadmin: Mapped[bool] = mapped_column(default=False)
+    creation_time: Mapped[datetime] = mapped_column(default=utcnow)
+
+    __table_args__ = (UniqueConstraint("kind", "source", "subject"), Base.__table_args__)

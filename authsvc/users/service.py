@@ -7,12 +7,13 @@ import unicodedata
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from authsvc.users import passwords
-from authsvc.users.models import User
+from authsvc.users.models import User, UserIdentity
 
 # Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
 # what cannot be seen: a name must look like what it is.
@@ -180,6 +181,7 @@ def delete(actor: str, user: User) -> None:
     user.password_hash = None
     user.sysadmin = False
     user.deleted = True
+    db.session.execute(delete_rows(UserIdentity).where(UserIdentity.user_id == user.id))
     user.epoch += 1
 
 
@@ -197,8 +199,18 @@ def _check_name(username: str) -> None:
 
 
 def _check_email(email: str, own_id: int | None) -> None:
-    if len(email) > 255 or _EMAIL.fullmatch(email) is None:
+    if not is_email(email):
         raise BadRequest("that is no e-mail address")
-    taken = db.session.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
-    if taken is not None and taken != own_id:
+    if not email_is_free(email, own_id):
         raise Conflict("another user has that e-mail address")
+
+
+def is_email(text: str) -> bool:
+    """True if it could be an e-mail address."""
+    return len(text) <= 255 and _EMAIL.fullmatch(text) is not None
+
+
+def email_is_free(email: str, own_id: int | None = None) -> bool:
+    """True if no user but `own_id` has that e-mail, whatever its case."""
+    taken = db.session.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
+    return taken is None or taken == own_id

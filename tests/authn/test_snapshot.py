@@ -119,7 +119,16 @@ def test_a_login_changes_no_policy(world: World, other: World) -> None:
 
 def test_every_table_with_rights_in_it_takes_part() -> None:
     relevant = {mapper.class_.__name__ for mapper in Base.registry.mappers if issubclass(mapper.class_, PolicyRelevant)}
-    assert relevant == {"User", "Project", "ProjectMember", "RefreshToken"}
+    assert relevant == {
+        "GroupMembership",
+        "IdentitySource",
+        "Project",
+        "ProjectMember",
+        "RefreshToken",
+        "User",
+        "UserGroup",
+        "UserIdentity",
+    }
 
 
 def test_without_the_database_nothing_is_decided(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +137,7 @@ def test_without_the_database_nothing_is_decided(world: World, monkeypatch: pyte
     def broken() -> int:
         raise Unavailable("the database does not answer", retry_after=5)
 
-    monkeypatch.setattr(world.front._token._snapshots, "_read_version", broken)
+    monkeypatch.setattr(world.front._token._snapshots, "_reader", broken)
     response = world.token("repository:web/a:pull")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert response.get_json()["errors"][0]["code"] == "UNAVAILABLE"

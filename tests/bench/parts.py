@@ -91,7 +91,7 @@ def _calls(front: Front, filled: Filled) -> dict[str, Callable[[], object]]:
 
 def _read_anew(services: Services, filled: Filled) -> None:
     """What the first token of a caller costs in queries after a policy change."""
-    empty = Snapshot(services.snapshots._app, 0)
+    empty = Snapshot(services.read_version, 0)
     services.authentication.identify(filled.callers[0], empty)
     empty.project("bench-0")
 

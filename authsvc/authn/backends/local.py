@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from authsvc.authn.authenticators import Identity
 from authsvc.authn.credentials import Basic
+from authsvc.authn.identity import Identity
+from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
 from authsvc.users import passwords
 from authsvc.users import service as users
@@ -15,7 +16,10 @@ def authenticate(credential: Basic) -> Identity | None:
     Raises:
         InvalidCredentials: no such user, or not the password; nobody learns which.
     """
-    user = users.find(credential.username)
-    if not passwords.verify(user.password_hash if user else None, credential.secret) or user is None:
+    with reading():
+        user = users.find(credential.username)
+        known = (user.password_hash, Identity(user.id, user.epoch)) if user else (None, None)
+    password_hash, identity = known
+    if not passwords.verify(password_hash, credential.secret) or identity is None:
         raise InvalidCredentials("the user name or password is not right")
-    return Identity(user_id=user.id, epoch=user.epoch)
+    return identity

@@ -1,0 +1,49 @@
+"""Secrets that we must be able to show again (to a directory, a provider, a remote registry), sealed in the database.
+
+Fernet (AES-128-CBC and HMAC-SHA-256) under a key of this installation that lies in the state directory, so that a dump
+of the database alone tells nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from flask import current_app
+
+from authsvc.core.crypto import read_private, write_private
+from authsvc.core.errors import Unavailable
+from authsvc.core.layout import Layout
+
+
+def prepare(layout: Layout) -> None:
+    """Make the key if there is none."""
+    if not layout.sealing_key.exists():
+        write_private(layout.sealing_key, Fernet.generate_key())
+
+
+def seal(text: str) -> str:
+    """Seal a secret; "" stays ""."""
+    return _fernet().encrypt(text.encode()).decode() if text else ""
+
+
+def unseal(sealed: str) -> str:
+    """What was sealed.
+
+    Raises:
+        Unavailable: it was sealed under another key, that is, the state directory and the database do not belong together.
+    """
+    try:
+        return _fernet().decrypt(sealed.encode()).decode() if sealed else ""
+    except InvalidToken:
+        raise Unavailable("a stored secret cannot be read: secrets/sealing-key is not the one it was stored with") from None
+
+
+def _fernet() -> Fernet:
+    return _load(Layout(current_app.config["TIDEGATE"]).sealing_key)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path) -> Fernet:
+    return Fernet(read_private(path))

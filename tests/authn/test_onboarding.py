@@ -1,0 +1,135 @@
+"""People who come from a directory or provider: aboard at their first login, with the groups they have there now."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from authsvc.authn import sources
+from authsvc.authn.models import IdentitySource
+from authsvc.authn.onboarding import Proof, onboard, origin_of
+from authsvc.authn.principals import Account, load_account
+from authsvc.core import versioning
+from authsvc.core.db import db
+from authsvc.core.errors import InvalidCredentials, PreconditionFailed
+from authsvc.groups import service as groups
+from authsvc.groups.rules import GroupName, GroupType, dn_key
+from authsvc.projects import service as projects
+from authsvc.projects.models import ProjectMember
+from authsvc.rbac.roles import Role
+from authsvc.users import service as users
+from tests.support.world import World
+
+DEVELOPERS = GroupName(GroupType.LDAP, "developers", "cn=developers,ou=groups,dc=example,dc=com")
+
+
+def proof(**changes: object) -> Proof:
+    values = {"kind": "ldap", "source": "default", "subject": "entry-1", "username": "alice", "email": "alice@example.com"}
+    return Proof(**(values | changes))  # type: ignore[arg-type]
+
+
+def account(user_id: int) -> Account:
+    found = load_account(db.session.execute, user_id)
+    assert found is not None
+    return found
+
+
+def test_first_and_later_logins_are_the_same_user(world: World) -> None:
+    with world.changes():
+        first = onboard(proof())
+        assert onboard(proof(username="renamed", realname="Alice A.", email="a@example.com")) == first
+        user = users.get(first.user_id)
+        assert (user.username, user.realname, user.email, user.password_hash) == ("alice", "Alice A.", "a@example.com", None)
+        assert onboard(proof(subject="entry-2", username="bob", email="")).user_id != first.user_id
+
+
+@pytest.mark.parametrize("name", ["Admin", "not a name", "a:b", ""])
+def test_nobody_takes_anothers_name_or_an_impossible_one(world: World, name: str) -> None:
+    with world.changes(), pytest.raises(InvalidCredentials):
+        onboard(proof(username=name))
+
+
+def test_the_same_name_from_another_source_is_another_person(world: World) -> None:
+    with world.changes():
+        onboard(proof())
+        with pytest.raises(InvalidCredentials, match="ldap:second"):
+            onboard(proof(source="second"))
+
+
+def test_an_email_that_is_taken_or_none_stops_no_login(world: World) -> None:
+    with world.changes():
+        taken = onboard(proof(email="admin@example.com"))
+        assert users.get(taken.user_id).email is None
+        assert users.get(onboard(proof(subject="2", username="bob", email="no address")).user_id).email is None
+
+
+def test_roles_by_group_come_and_go(world: World) -> None:
+    project_id = world.project("web", 1)
+    with world.changes():
+        group = groups.onboard(DEVELOPERS)
+        db.session.add(ProjectMember(project_id=project_id, entity_type="g", entity_id=group.id, role=Role.DEVELOPER))
+        user_id = onboard(proof(groups=(DEVELOPERS,))).user_id
+        assert account(user_id).principal.roles == {project_id: {Role.DEVELOPER}}
+        other_case = GroupName(GroupType.LDAP, "x", "CN=Developers, OU=groups,dc=EXAMPLE,dc=com")
+        onboard(proof(groups=(other_case, DEVELOPERS)))
+        assert [named.group_name for named in db.session.scalars(groups.of_user(user_id))] == ["developers"]
+        onboard(proof(groups=None))
+        assert account(user_id).principal.roles == {project_id: {Role.DEVELOPER}}
+        onboard(proof(groups=()))
+        assert account(user_id).principal.roles == {}
+        assert projects.get_by_name("web").id == project_id
+
+
+def test_a_group_can_make_system_administrators(world: World) -> None:
+    with world.changes():
+        user_id = onboard(proof(is_sysadmin=True)).user_id
+        assert account(user_id).principal.is_sysadmin
+        onboard(proof())
+        assert not account(user_id).principal.is_sysadmin
+
+
+def test_a_login_that_changes_nothing_changes_no_policy(world: World) -> None:
+    with world.changes():
+        onboard(proof(groups=(DEVELOPERS,)))
+    with world.changes():
+        before = versioning.current()
+        onboard(proof(groups=(DEVELOPERS,)))
+        db.session.flush()
+        assert versioning.current() == before
+
+
+def test_a_deleted_user_may_come_aboard_anew_as_somebody_else(world: World) -> None:
+    with world.changes():
+        old = onboard(proof()).user_id
+        users.delete("test", users.get(old))
+        assert origin_of(old) is None
+        assert onboard(proof()).user_id != old
+
+
+def test_sources_keep_their_secrets_sealed(world: World) -> None:
+    canary = "canary-of-the-bind-user"
+    with world.changes():
+        sources.save("test", "ldap", "default", {"ldap_url": "ldaps://a", "ldap_search_password": canary})
+        sources.save("test", "ldap", "default", {"ldap_url": "ldaps://b"})
+        source = sources.get("ldap")
+        assert source.settings == {"ldap_url": "ldaps://b", "ldap_search_password": canary}
+        assert source.shown == {"ldap_url": "ldaps://b"}
+        row = db.session.scalar(select(IdentitySource))
+        assert row is not None
+        assert canary not in f"{row.settings}{row.sealed}{source!r}"
+
+
+def test_a_source_with_people_stays(world: World) -> None:
+    with world.changes():
+        sources.save("test", "ldap", "default", {})
+        user_id = onboard(proof()).user_id
+        with pytest.raises(PreconditionFailed):
+            sources.delete("test", "ldap", "default")
+        users.delete("test", users.get(user_id))
+        sources.delete("test", "ldap", "default")
+        assert sources.of_kind("ldap") == []
+
+
+@pytest.mark.parametrize("dn", ["cn=a\\,b,dc=x", "CN=a\\,b , DC=X", "cn = A\\,B;dc=x"])
+def test_equal_dns(dn: str) -> None:
+    assert dn_key(dn) == "cn=a\\,b,dc=x"
