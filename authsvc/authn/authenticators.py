@@ -1,7 +1,8 @@
 """From credentials to a principal, by a chain of authenticators.
 
 Each has three answers: an identity (or the proof that makes one, where people come aboard at their first login), None
-("not mine"), or `InvalidCredentials` ("mine and wrong"). Wrong never becomes anonymous. Fresh successes are remembered under a keyed hash, so that one `docker pull` costs one password hash.
+("not mine"), or `InvalidCredentials` ("mine and wrong"). Wrong never becomes anonymous. Fresh successes are remembered
+under a keyed hash, so that one `docker pull` costs one password hash.
 """
 
 from __future__ import annotations
