@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app, g, request
 
+from authsvc.authn import session
 from authsvc.authn.authenticators import Authentication
 from authsvc.authn.snapshot import Snapshots
-from authsvc.core import api, db, web
+from authsvc.core import api, db, origin, web
 from authsvc.core.base import create_base
 from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import RegistryClient
-from authsvc.rbac.principal import ANONYMOUS
+from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.token.issuer import Issuer
 from authsvc.wiring import API, AUTHENTICATORS, PAGES, internal_registry, make_issuer
 
@@ -56,5 +57,21 @@ def _identify() -> None:
     if not request.path.startswith(api.PREFIX):
         return
     services: Services = current_app.extensions["tidegate"]
-    header = request.headers.get("Authorization", "")
-    g.principal = services.authentication.identify(header, services.snapshots.current())[0]
+    header, address = request.headers.get("Authorization", ""), origin.current().address
+    if not header and session.COOKIE in request.cookies:
+        g.principal = _of_session(services, address)
+    else:
+        g.principal = services.authentication.identify(header, services.snapshots.current(), address)[0]
+
+
+def _of_session(services: Services, address: str) -> Principal:
+    """The user behind a session's cookie; nobody if it has ended, so that public pages stay readable."""
+    with db.transaction():
+        identity = session.find(request)
+        who = services.authentication.principal(identity, services.snapshots.current(), address) if identity else None
+        if who is None or identity is None:
+            return ANONYMOUS
+        session.require_same_origin(request)
+        session.prolong(identity)
+        session.require_own_password(who, request)
+    return who

@@ -10,30 +10,39 @@ from flask import Blueprint as PageBlueprint
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
 import authsvc.audit.routes
+import authsvc.authn.pages
+import authsvc.authn.routes
+import authsvc.configuration.routes
 import authsvc.gate.catalog
+import authsvc.groups.routes
 import authsvc.inbox.routes
 import authsvc.inbox.tasks
 import authsvc.projects.routes
 import authsvc.repositories.routes
+import authsvc.robots.routes
+import authsvc.secrets.routes
 import authsvc.system.routes
-import authsvc.token.routes
 import authsvc.token.tasks
 import authsvc.users.routes
-from authsvc.authn.authenticators import Authenticator
-from authsvc.authn.backends import local
+from authsvc.authn.authenticators import Chain
+from authsvc.authn.backends import local, robots, secrets
 from authsvc.core.api import Blueprint
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs.context import Job
-from authsvc.token import refresh
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore
 
 API: Sequence[Blueprint] = [
     authsvc.system.routes.blueprint,
     authsvc.users.routes.blueprint,
-    authsvc.token.routes.blueprint,
+    authsvc.secrets.routes.blueprint,
+    authsvc.authn.routes.blueprint,
+    authsvc.groups.routes.blueprint,
+    authsvc.configuration.routes.blueprint,
+    authsvc.robots.routes.blueprint,
+    authsvc.robots.routes.v1_blueprint,
     authsvc.projects.routes.blueprint,
     authsvc.projects.routes.member_blueprint,
     authsvc.repositories.routes.blueprint,
@@ -41,10 +50,12 @@ API: Sequence[Blueprint] = [
     authsvc.audit.routes.blueprint,
     authsvc.inbox.routes.blueprint,
 ]
-PAGES: Sequence[PageBlueprint] = [authsvc.system.routes.root, authsvc.gate.catalog.blueprint]
+PAGES: Sequence[PageBlueprint] = [authsvc.authn.pages.blueprint, authsvc.system.routes.root, authsvc.gate.catalog.blueprint]
 
-# In this order; the last answers for every name.
-AUTHENTICATORS: Sequence[Authenticator] = [refresh.authenticate, local.authenticate]
+AUTHENTICATORS = Chain(
+    unguessable=[secrets.authenticate],
+    guessable=[robots.authenticate, local.authenticate],
+)
 
 JOBS: dict[str, Job] = {
     "RECONCILE": authsvc.artifacts.tasks.reconcile,
@@ -65,7 +76,6 @@ def make_issuer(settings: Settings) -> Issuer:
         KeyStore(Layout(settings).keys),
         issuer=settings.token_issuer,
         audience=settings.token_service,
-        lifetime=settings.token_lifetime,
     )
 
 

@@ -11,11 +11,12 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Flask
 
-from authsvc.authn import credentials
+from authsvc.authn import credentials, lockout
 from authsvc.authn.credentials import Basic
 from authsvc.authn.identity import Identity
 from authsvc.authn.onboarding import Proof, onboard
@@ -23,6 +24,7 @@ from authsvc.authn.snapshot import Snapshot
 from authsvc.core.db import transaction
 from authsvc.core.errors import Denied, InvalidCredentials
 from authsvc.rbac.principal import ANONYMOUS, Principal
+from authsvc.secrets.rules import limited, may_come_from
 
 _MAX_REMEMBERED = 100_000
 _KEY = os.urandom(32)
@@ -40,6 +42,14 @@ class Authenticator(Protocol):
     def __call__(self, credential: Basic) -> Identity | Proof | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Asked in this order; the last answers for every name. Only what people chose can be guessed, and is counted."""
+
+    unguessable: Sequence[Authenticator]
+    guessable: Sequence[Authenticator]
+
+
 class Authentication:
     """The chain, and what it remembers.
 
@@ -47,14 +57,14 @@ class Authentication:
     within the snapshot only, since revoking it is a policy change; finding it again costs one indexed query.
     """
 
-    def __init__(self, app: Flask, chain: Sequence[Authenticator], seconds: float) -> None:
+    def __init__(self, app: Flask, chain: Chain, seconds: float) -> None:
         self._app = app
         self._chain = chain
         self._seconds = seconds
         self._remembered: dict[bytes, tuple[float, Identity]] = {}
 
-    def identify(self, header: str, snapshot: Snapshot) -> tuple[Principal, Identity | None]:
-        """The caller behind an Authorization header; `ANONYMOUS` if there is none.
+    def identify(self, header: str, snapshot: Snapshot, address: str) -> tuple[Principal, Identity | None]:
+        """The caller behind an Authorization header, who asks from `address`; `ANONYMOUS` if there is none.
 
         Raises:
             InvalidCredentials: there is one and it is wrong.
@@ -63,54 +73,75 @@ class Authentication:
         if not header:
             return ANONYMOUS, None
         key = fingerprint("header", header)
-        known = self._known(key, snapshot)
+        known = self._known(key, snapshot, address)
         if known is not None:
             return known
         credential = credentials.parse(header)
         if not isinstance(credential, Basic):
             raise InvalidCredentials("a user name with a password or token is expected here")
-        return self._prove(key, credential, snapshot)
+        return self._prove(key, credential, snapshot, address)
 
-    def check(self, credential: Basic, snapshot: Snapshot) -> tuple[Principal, Identity]:
-        """The caller behind a user name and secret.
+    def check(self, credential: Basic, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
+        """The caller behind a user name and secret, who asks from `address`.
 
         Raises:
             InvalidCredentials, Denied
         """
         key = fingerprint("credential", credential.username, credential.secret)
-        return self._known(key, snapshot) or self._prove(key, credential, snapshot)
+        return self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
 
-    def _known(self, key: bytes, snapshot: Snapshot) -> tuple[Principal, Identity] | None:
+    def _known(self, key: bytes, snapshot: Snapshot, address: str) -> tuple[Principal, Identity] | None:
         identity = self._recall(key, snapshot)
-        principal = self._principal(identity, snapshot) if identity else None
+        principal = self.principal(identity, snapshot, address) if identity else None
         return (principal, identity) if principal and identity else None
 
-    def _prove(self, key: bytes, credential: Basic, snapshot: Snapshot) -> tuple[Principal, Identity]:
-        identity = self._ask(credential)
-        principal = self._principal(identity, snapshot)
+    def _prove(self, key: bytes, credential: Basic, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
+        identity = self._ask(credential, address)
+        principal = self.principal(identity, snapshot, address)
         if principal is None:
             raise InvalidCredentials("the user name or password is not right")
         self._remember(key, identity, snapshot)
         return principal, identity
 
-    def _principal(self, identity: Identity, snapshot: Snapshot) -> Principal | None:
-        account = snapshot.account(identity.user_id)
+    def principal(self, identity: Identity, snapshot: Snapshot, address: str) -> Principal | None:
+        """Who that is now, from `address`; None if the identity has become void.
+
+        Raises:
+            Denied: the account is disabled or has expired, or the credential may not be used from there.
+        """
+        if identity.expires_at is not None and identity.expires_at <= time.time():
+            return None
+        if identity.networks and not may_come_from(identity.networks, address):
+            raise Denied(f"this access token may not be used from {address}; its owner said from where it may")
+        if identity.principal is not None:
+            return identity.principal
+        account = snapshot.account(identity.kind, identity.account_id)
         if account is None or account.principal.epoch != identity.epoch:
             return None
-        if account.disabled:
-            raise Denied(f"the account {account.principal.name} is disabled; a system administrator can enable it")
-        return account.principal
+        if refusal := account.refusal(time.time()):
+            raise Denied(refusal)
+        return limited(account.principal, identity.limits) if identity.limits is not None else account.principal
 
-    def _ask(self, credential: Basic) -> Identity:
+    def _ask(self, credential: Basic, address: str) -> Identity:
         with self._app.app_context():
-            for authenticate in self._chain:
-                found = authenticate(credential)
-                if isinstance(found, Proof):
-                    with transaction():
-                        return onboard(found)
-                if found is not None:
-                    return found
-        raise InvalidCredentials("the user name or password is not right")
+            identity = self._first(self._chain.unguessable, credential)
+            if identity is None:
+                with lockout.counted(credential, address):
+                    identity = self._first(self._chain.guessable, credential)
+                    if identity is None:
+                        raise InvalidCredentials("the user name or password is not right")
+            return identity
+
+    @staticmethod
+    def _first(chain: Sequence[Authenticator], credential: Basic) -> Identity | None:
+        for authenticate in chain:
+            found = authenticate(credential)
+            if isinstance(found, Proof):
+                with transaction():
+                    return onboard(found)
+            if found is not None:
+                return found
+        return None
 
     def _recall(self, key: bytes, snapshot: Snapshot) -> Identity | None:
         if (secret := snapshot.identities.get(key)) is not None:
@@ -120,7 +151,7 @@ class Authentication:
         return remembered if time.monotonic() < until else None
 
     def _remember(self, key: bytes, identity: Identity, snapshot: Snapshot) -> None:
-        if identity.token_id is not None:
+        if identity.secret_id is not None or identity.principal is not None:
             snapshot.remember_identity(key, identity)
             return
         if len(self._remembered) >= _MAX_REMEMBERED:

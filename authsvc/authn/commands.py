@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import asdict
 
 import click
 
-from authsvc.authn.principals import load_account, load_project
+from authsvc.authn.principals import load, load_project
 from authsvc.core.console import on_database, output_option
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
@@ -17,6 +18,7 @@ from authsvc.rbac.explain import explain as explain_decision
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.rbac.roles import ALL_PERMISSIONS
+from authsvc.robots import service as robots
 from authsvc.users import service as users
 
 _EXIT_DENIED = 12
@@ -36,11 +38,13 @@ def _permission(text: str) -> Permission:
 def _who(name: str) -> Principal:
     if name == "anonymous":
         return ANONYMOUS
-    account = load_account(db.session.execute, users.get_by_name(name).id)
+    robot = robots.find(name)
+    kind, account_id = ("robot", robot.id) if robot else ("user", users.get_by_name(name).id)
+    account = load(db.session.execute, (kind, account_id))
     if account is None:
-        raise NotFound(f"user {name} not found")
-    if account.disabled:
-        raise BadRequest(f"{name} is disabled and may do nothing at all")
+        raise NotFound(f"{kind} {name} not found")
+    if refusal := account.refusal(time.time()):
+        raise BadRequest(f"{refusal}; until then {name} may do nothing at all")
     return account.principal
 
 

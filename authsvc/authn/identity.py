@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from authsvc.rbac.principal import Permissions, Principal
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """User `user_id`, as of credential epoch `epoch`; `token_id` if by a refresh token."""
+    """Account `account_id` of its kind, as of credential epoch `epoch`.
 
-    user_id: int
+    `secret_id`: by that secret of ours; what is left of the account's rights with it (`limits`), where it may be used from
+    (`networks`, none: everywhere), and until when (epoch seconds). `principal`: ready-made, for who has no account.
+    """
+
+    account_id: int
     epoch: int
-    token_id: int | None = None
+    secret_id: int | None = None
+    kind: Literal["user", "robot", "workload"] = "user"
+    limits: Permissions | None = None
+    networks: tuple[str, ...] = ()
+    expires_at: float | None = None
+    principal: Principal | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authsvc.core.db import Base, Identified, utcnow
@@ -28,3 +28,24 @@ class IdentitySource(Identified, PolicyRelevant, Base):
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 
     __table_args__ = (UniqueConstraint("kind", "name"), Base.__table_args__)
+
+
+class LoginFailure(Base):
+    """A wrong password: whose (`users.name_key`, also of nobody), from where, which (a keyed hash), and when last."""
+
+    __tablename__ = "login_failures"
+
+    account: Mapped[str] = mapped_column(String(300), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = (Index("ix_login_failures_address", "address"),)
+
+
+class LoginLock(Base):
+    """Rows to lock, so that guesses are counted one after the other on databases with many writers."""
+
+    __tablename__ = "login_locks"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    __table_args__ = ()

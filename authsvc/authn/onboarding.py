@@ -52,7 +52,7 @@ def onboard(proof: Proof) -> Identity:
     if proof.groups is not None:
         groups.replace(user.id, proof.groups)
     db.session.flush()
-    return Identity(user_id=user.id, epoch=user.epoch)
+    return Identity(user.id, user.epoch)
 
 
 def origin_of(user_id: int) -> UserIdentity | None:

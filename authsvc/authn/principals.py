@@ -6,34 +6,97 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
+from authsvc.configuration.items import ITEMS
+from authsvc.configuration.models import ConfigurationValue
 from authsvc.groups.models import GroupMembership
 from authsvc.projects.models import Project, ProjectMember
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import Principal, ProjectRef
 from authsvc.rbac.roles import Role
+from authsvc.robots.models import Robot, RobotPermission
+from authsvc.robots.rules import full_name
 from authsvc.users.models import User, UserIdentity
 
 # How statements are run: by a session, or by `core.direct.DirectReader`, which is several times as fast.
-Execute = Callable[[Any], Any]
+Execute = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A principal, and whether it may act at all."""
+    """A principal, and whether it may act at all; `expires_at` in epoch seconds, a robot's."""
 
     principal: Principal
     disabled: bool
+    expires_at: float | None = None
+
+    def refusal(self, now: float) -> str:
+        """Why it may do nothing at all at this time; "" if it may."""
+        what = "robot" if self.principal.kind == "robot" else "account"
+        if self.disabled:
+            return f"the {what} {self.principal.name} is disabled; an administrator can enable it"
+        if self.expires_at is not None and self.expires_at <= now:
+            return f"the {what} {self.principal.name} has expired; an administrator can renew it"
+        return ""
+
+
+# Made once: building a statement takes SQLAlchemy longer than running it takes SQLite.
+_ACCOUNT = (
+    select(User.username, User.sysadmin, User.disabled, User.epoch, UserIdentity.sysadmin.label("by_group"))
+    .outerjoin(UserIdentity, UserIdentity.user_id == User.id)
+    .where(User.id == bindparam("user_id"), User.deleted.is_(False))
+)
+_GROUPS = select(GroupMembership.group_id).where(GroupMembership.user_id == bindparam("user_id"))
+_ROLES = select(ProjectMember.project_id, ProjectMember.role).where(
+    or_(
+        and_(ProjectMember.entity_type == "u", ProjectMember.entity_id == bindparam("user_id")),
+        and_(ProjectMember.entity_type == "g", ProjectMember.entity_id.in_(_GROUPS)),
+    )
+)
+_PROJECT = select(Project.id, Project.name, Project.public).where(Project.name == bindparam("name"))
+
+
+_ROBOT = select(Robot.id, Robot.name, Robot.project_id, Robot.disabled, Robot.expires_at, Robot.epoch).where(
+    Robot.id == bindparam("robot_id")
+)
+_ROBOT_PROJECT = select(Project.name).where(Project.id == bindparam("project_id"))
+_ROBOT_PERMISSIONS = select(RobotPermission.place, RobotPermission.resource, RobotPermission.action).where(
+    RobotPermission.robot_id == bindparam("robot_id")
+)
+_ROBOT_PREFIX = select(ConfigurationValue.value).where(ConfigurationValue.name == "robot_name_prefix")
+
+
+def load(execute: Execute, key: tuple[str, int]) -> Account | None:
+    """The account with that kind and id, or None: deleted, or never there."""
+    kind, account_id = key
+    return load_robot(execute, account_id) if kind == "robot" else load_account(execute, account_id)
+
+
+def load_robot(execute: Execute, robot_id: int) -> Account | None:
+    """The robot with that id, or None."""
+    row = execute(_ROBOT, {"robot_id": robot_id}).first()
+    if row is None:
+        return None
+    project = execute(_ROBOT_PROJECT, {"project_id": row.project_id}).scalar() or ""
+    prefix = execute(_ROBOT_PREFIX).scalar() or ITEMS["robot_name_prefix"].default
+    permissions: dict[int, set[Permission]] = {}
+    for place, resource, action in execute(_ROBOT_PERMISSIONS, {"robot_id": robot_id}):
+        permissions.setdefault(place, set()).add(Permission(Resource(resource), Action(action)))
+    principal = Principal(
+        kind="robot",
+        id=0,
+        robot_id=robot_id,
+        name=full_name(prefix, project, row.name),
+        epoch=row.epoch,
+        permissions={place: frozenset(held) for place, held in permissions.items()},
+    )
+    return Account(principal, bool(row.disabled), row.expires_at.timestamp() if row.expires_at else None)
 
 
 def load_account(execute: Execute, user_id: int) -> Account | None:
     """The account with that id, or None: deleted, or never there."""
-    statement = (
-        select(User.username, User.sysadmin, User.disabled, User.epoch, UserIdentity.sysadmin.label("by_group"))
-        .outerjoin(UserIdentity, UserIdentity.user_id == User.id)
-        .where(User.id == user_id, User.deleted.is_(False))
-    )
-    row = execute(statement).first()
+    row = execute(_ACCOUNT, {"user_id": user_id}).first()
     if row is None:
         return None
     principal = Principal(
@@ -49,20 +112,13 @@ def load_account(execute: Execute, user_id: int) -> Account | None:
 
 def _roles(execute: Execute, user_id: int) -> dict[int, frozenset[Role]]:
     """Project id -> roles held, by the user himself or by a group of his."""
-    own_groups = select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)
-    held = select(ProjectMember.project_id, ProjectMember.role).where(
-        or_(
-            and_(ProjectMember.entity_type == "u", ProjectMember.entity_id == user_id),
-            and_(ProjectMember.entity_type == "g", ProjectMember.entity_id.in_(own_groups)),
-        )
-    )
     roles: dict[int, set[Role]] = {}
-    for project_id, role in execute(held):
+    for project_id, role in execute(_ROLES, {"user_id": user_id}):
         roles.setdefault(project_id, set()).add(Role(role))
     return {project_id: frozenset(held_roles) for project_id, held_roles in roles.items()}
 
 
 def load_project(execute: Execute, name: str) -> ProjectRef | None:
     """The project of that name, or None."""
-    row = execute(select(Project.id, Project.name, Project.public).where(Project.name == name)).first()
+    row = execute(_PROJECT, {"name": name}).first()
     return ProjectRef(row.id, row.name, bool(row.public)) if row else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from authsvc.authn import principals
 from authsvc.authn.principals import Account
+from authsvc.configuration import service as configuration
 from authsvc.core.versioning import VersionReader
 from authsvc.rbac.principal import ProjectRef
 
@@ -23,23 +24,30 @@ class Snapshot:
     """Accounts and projects as of one policy version, and what was derived from them: `identities` by who proved to be
     whom, `answers` by whole questions. All are bounded: what strangers make up must not fill the memory."""
 
-    __slots__ = ("_accounts", "_projects", "_reader", "answers", "identities", "version")
+    __slots__ = ("_accounts", "_configuration", "_projects", "_reader", "answers", "identities", "version")
 
     def __init__(self, reader: VersionReader, version: int) -> None:
         self._reader = reader
         self.version = version
-        self._accounts: dict[int, Account | None] = {}
+        self._accounts: dict[tuple[str, int], Account | None] = {}
+        self._configuration: dict[str, Any] | None = None
         self._projects: dict[str, ProjectRef | None] = {}
         self.identities: dict[bytes, Any] = {}
         self.answers: dict[bytes, Any] = {}
 
-    def account(self, user_id: int) -> Account | None:
-        """An account by id; None if there is none."""
+    def account(self, kind: str, account_id: int) -> Account | None:
+        """A user's or robot's account by id; None if there is none."""
         try:
-            return self._accounts[user_id]
+            return self._accounts[kind, account_id]
         except KeyError:
-            account: Account | None = self._load(self._accounts, user_id, principals.load_account)
+            account: Account | None = self._load(self._accounts, (kind, account_id), principals.load)
             return account
+
+    def configured(self, name: str) -> Any:
+        """The present value of a configuration item."""
+        if self._configuration is None:
+            self._configuration = configuration.values(self._reader.execute)
+        return self._configuration[name]
 
     def project(self, name: str) -> ProjectRef | None:
         """A project by name; None if there is none."""

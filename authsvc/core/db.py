@@ -120,6 +120,7 @@ def transaction() -> Iterator[None]:
     Raises:
         Unavailable: the database cannot be reached or is locked for too long.
     """
+    token = read_only.set(False)
     try:
         yield
         db.session.commit()
@@ -131,6 +132,8 @@ def transaction() -> Iterator[None]:
     except BaseException:
         db.session.rollback()
         raise
+    finally:
+        read_only.reset(token)
 
 
 def is_outage(error: DBAPIError) -> bool:

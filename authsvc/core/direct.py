@@ -4,7 +4,7 @@ thread, in autocommit, so that one statement costs one statement."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -23,13 +23,13 @@ class DirectReader:
         self._local = threading.local()
         self._opened: set[Connection] = set()
 
-    def execute(self, statement: Executable) -> Any:
-        """Run a SELECT.
+    def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Any:
+        """Run a SELECT with the values of its parameters.
 
         Raises:
             Unavailable: the database does not answer, also not on a new connection.
         """
-        return self.attempt(lambda: self.connection.execute(statement))
+        return self.attempt(lambda: self.connection.execute(statement, values))
 
     def attempt(self, read: Callable[[], T]) -> T:
         """Do it; if that fails, once more on a new connection, since the old one may have died.

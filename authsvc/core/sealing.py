@@ -6,6 +6,7 @@ of the database alone tells nothing.
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,8 +41,17 @@ def unseal(sealed: str) -> str:
         raise Unavailable("a stored secret cannot be read: secrets/sealing-key is not the one it was stored with") from None
 
 
+def keyed_digest(text: str) -> str:
+    """HMAC-SHA-256 of a text under the key of this installation, in hex: to recognise a password by, and not to guess it by."""
+    return hmac.new(read_private(_key_file()), text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()
+
+
+def _key_file() -> Path:
+    return Layout(current_app.config["TIDEGATE"]).sealing_key
+
+
 def _fernet() -> Fernet:
-    return _load(Layout(current_app.config["TIDEGATE"]).sealing_key)
+    return _load(_key_file())
 
 
 @lru_cache(maxsize=8)

@@ -45,11 +45,12 @@ class Settings:
     api_workers: int = 2
     token_service: str = "harbor-registry"
     token_issuer: str = "tidegate"
-    token_lifetime: int = 300
     refresh_token_days: int = 90
     credential_cache_seconds: int = 60
+    login_attempts: int = 10
+    login_attempts_per_address: int = 50
+    login_window_seconds: int = 300
     reconcile_seconds: int = 900
-    project_creation_restriction: str = "everyone"
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -123,18 +124,17 @@ def _check(settings: Settings) -> None:
     problems = [*_out_of_range(settings), *_not_an_address(settings)]
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         problems.append("tls_certificate and tls_key go together")
-    if settings.project_creation_restriction not in ("everyone", "adminonly"):
-        problems.append("project_creation_restriction must be everyone or adminonly")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level must be debug, info, warning or error")
     if problems:
         raise SettingsError("; ".join(problems))
 
 
+_LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds")
+
+
 def _out_of_range(settings: Settings) -> Iterator[str]:
-    if not 60 <= settings.token_lifetime <= 3600:
-        yield "token_lifetime must be 60 to 3600 seconds (clients raise anything shorter to 60)"
-    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds"):
+    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds", *_LOGIN):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
     if settings.credential_cache_seconds < 0:

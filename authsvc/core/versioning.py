@@ -80,8 +80,9 @@ class VersionReader(DirectReader):
         return self.attempt(self._read)
 
     def _read(self) -> int:
-        cursor = getattr(self._local, "cursor", None)
+        cursor: Any = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self.connection.connection.cursor()
+            cursor = self.connection.connection.cursor()
+            self._local.cursor = cursor
         cursor.execute(READ_SQL)
         return int(cursor.fetchone()[0])

@@ -6,6 +6,7 @@ by bytes; `last` need not exist.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,12 +16,13 @@ from sqlalchemy import exists
 from authsvc.artifacts.models import Artifact
 from authsvc.authn import credentials
 from authsvc.authn.credentials import Bearer
+from authsvc.authn.subjects import account_of
+from authsvc.core import origin
 from authsvc.core.db import db
 from authsvc.core.errors import InvalidCredentials, envelope
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
-from authsvc.users import service as users
 
 blueprint = Blueprint("catalog", __name__)
 MAX_PAGE = 1000
@@ -52,12 +54,11 @@ def _caller(extension: Any, header: str) -> Principal | None:
     if credential is None:
         return None
     if not isinstance(credential, Bearer):
-        principal: Principal = extension.authentication.check(credential, snapshot)[0]
+        principal: Principal = extension.authentication.check(credential, snapshot, origin.current().address)[0]
         return principal
     subject = extension.issuer.verify(credential.token).subject
-    user = users.find(subject) if subject else None
-    account = snapshot.account(user.id) if user else None
-    if subject and (account is None or account.disabled):
+    account = account_of(subject, snapshot) if subject else None
+    if subject and (account is None or account.refusal(time.time())):
         raise InvalidCredentials("the account is gone or disabled")
     return account.principal if account else ANONYMOUS
 

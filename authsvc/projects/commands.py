@@ -9,11 +9,10 @@ from authsvc.core.db import db
 from authsvc.core.errors import NotFound
 from authsvc.projects import members as membership
 from authsvc.projects import service
-from authsvc.projects.models import Project, ProjectMember
+from authsvc.projects.models import Project
 from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
 from authsvc.users import service as users
-from authsvc.users.models import User
 
 _ROLES = {role.label: role for role in Role}
 _role = click.Choice(list(_ROLES), case_sensitive=False)
@@ -87,7 +86,7 @@ def members() -> None:
 @on_database
 def list_members(project: str, output: str) -> None:
     """The members of a project."""
-    rows = db.session.execute(membership.of(service.get_by_name(project)).order_by(User.username))
+    rows = db.session.execute(membership.of(service.get_by_name(project)))
     show((membership.as_entity(row) for row in rows), output)
 
 
@@ -99,7 +98,7 @@ def list_members(project: str, output: str) -> None:
 def set_member(project: str, username: str, role: str) -> None:
     """Give a user a role, in place of the one held until now."""
     found, user = service.get_by_name(project), users.get_by_name(username)
-    existing = _member_id(found, user)
+    existing = membership.id_of(found, user)
     if existing is None:
         membership.add(actor(), found, user, _ROLES[role])
     else:
@@ -113,15 +112,10 @@ def set_member(project: str, username: str, role: str) -> None:
 def remove_member(project: str, username: str) -> None:
     """Take a user's role away."""
     found, user = service.get_by_name(project), users.get_by_name(username)
-    existing = _member_id(found, user)
+    existing = membership.id_of(found, user)
     if existing is None:
         raise NotFound(f"{username} is no member of {project}")
     membership.remove(actor(), found, existing)
-
-
-def _member_id(project: Project, user: User) -> int | None:
-    found = db.session.execute(membership.of(project).where(ProjectMember.entity_id == user.id)).first()
-    return found[0].id if found else None
 
 
 COMMANDS = (projects, members)

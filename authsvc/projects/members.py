@@ -1,17 +1,22 @@
-"""Members: who holds which role in a project."""
+"""Members: which user or group holds which role in a project."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from authsvc.audit import service as audit
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, NotFound
+from authsvc.groups.models import UserGroup
 from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.roles import Role
 from authsvc.users.models import User
+
+Entity = User | UserGroup
+_NAME = func.coalesce(User.username, UserGroup.group_name)
 
 
 def role_of(role_id: int) -> Role:
@@ -27,18 +32,19 @@ def role_of(role_id: int) -> Role:
         raise BadRequest(f"role_id {role_id} is none of {known}") from None
 
 
-def add(actor: str, project: Project, user: User, role: Role) -> ProjectMember:
-    """Give a user a role.
+def add(actor: str, project: Project, entity: Entity, role: Role) -> ProjectMember:
+    """Give a user or group a role.
 
     Raises:
-        Conflict: the user is a member already.
+        Conflict: it is a member already.
     """
-    if db.session.scalar(_of(project).where(ProjectMember.entity_id == user.id)):
-        raise Conflict(f"{user.username} is a member of {project.name} already")
-    member = ProjectMember(project_id=project.id, entity_type="u", entity_id=user.id, role=role)
+    type_, name = ("u", entity.username) if isinstance(entity, User) else ("g", entity.group_name)
+    if id_of(project, entity) is not None:
+        raise Conflict(f"{name} is a member of {project.name} already")
+    member = ProjectMember(project_id=project.id, entity_type=type_, entity_id=entity.id, role=role)
     db.session.add(member)
     db.session.flush()
-    _record(actor, "create", project, user, role)
+    _record(actor, "create", project.name, project.id, name, role)
     return member
 
 
@@ -48,9 +54,9 @@ def set_role(actor: str, project: Project, member_id: int, role: Role) -> None:
     Raises:
         NotFound
     """
-    member, user = _member(project, member_id)
+    member, name = _member(project, member_id)
     member.role = role
-    _record(actor, "update", project, user, role)
+    _record(actor, "update", project.name, project.id, name, role)
 
 
 def remove(actor: str, project: Project, member_id: int) -> None:
@@ -59,33 +65,54 @@ def remove(actor: str, project: Project, member_id: int) -> None:
     Raises:
         NotFound
     """
-    member, user = _member(project, member_id)
+    member, name = _member(project, member_id)
     db.session.delete(member)
-    _record(actor, "delete", project, user, Role(member.role))
+    _record(actor, "delete", project.name, project.id, name, Role(member.role))
 
 
-def _record(actor: str, operation: str, project: Project, user: User, role: Role) -> None:
-    audit.record(actor, operation, "member", user.username, project_id=project.id, description=f"{role.label} in {project.name}")
+def remove_group(actor: str, group: UserGroup) -> None:
+    """Take every role of a group away, in all projects."""
+    held = select(ProjectMember, Project.name).join(Project, Project.id == ProjectMember.project_id)
+    for member, project in db.session.execute(held.where(*_is(group))).all():
+        db.session.delete(member)
+        _record(actor, "delete", project, member.project_id, group.group_name, Role(member.role))
 
 
-def _of(project: Project) -> Select[Any]:
-    return select(ProjectMember).where(ProjectMember.project_id == project.id, ProjectMember.entity_type == "u")
+def _record(actor: str, operation: str, project: str, project_id: int, name: str, role: Role) -> None:
+    audit.record(actor, operation, "member", name, project_id=project_id, description=f"{role.label} in {project}")
 
 
-def of(project: Project, entity_name: str = "") -> Select[ProjectMember, User]:
-    """(member, user) pairs of a project; deleted users are none."""
-    statement = (
-        select(ProjectMember, User)
-        .join(User, User.id == ProjectMember.entity_id)
-        .where(ProjectMember.project_id == project.id, ProjectMember.entity_type == "u", User.deleted.is_(False))
+def _is(entity: Entity) -> tuple[Any, Any]:
+    type_ = "u" if isinstance(entity, User) else "g"
+    return ProjectMember.entity_type == type_, ProjectMember.entity_id == entity.id
+
+
+def id_of(project: Project, entity: Entity) -> int | None:
+    """The member id of a user or group in a project; None if it is no member."""
+    member_id: int | None = db.session.scalar(
+        select(ProjectMember.id).where(ProjectMember.project_id == project.id, *_is(entity))
     )
-    if entity_name:
-        statement = statement.where(User.username.icontains(entity_name, autoescape=True))
-    return statement
+    return member_id
 
 
-def _member(project: Project, member_id: int) -> Row[ProjectMember, User]:
-    row: Row[ProjectMember, User] | None = db.session.execute(of(project).where(ProjectMember.id == member_id)).first()
+def of(project: Project, entity_name: str = "") -> Select[ProjectMember, str]:
+    """(member, name) pairs of a project, by name; deleted users are none."""
+    statement = (
+        select(ProjectMember, _NAME)
+        .outerjoin(User, _joins("u", User.id))
+        .outerjoin(UserGroup, _joins("g", UserGroup.id))
+        .where(ProjectMember.project_id == project.id, or_(User.deleted.is_(False), UserGroup.id.is_not(None)))
+        .order_by(_NAME, ProjectMember.id)
+    )
+    return statement.where(_NAME.icontains(entity_name, autoescape=True)) if entity_name else statement
+
+
+def _joins(entity_type: str, column: InstrumentedAttribute[int]) -> Any:
+    return and_(ProjectMember.entity_type == entity_type, column == ProjectMember.entity_id)
+
+
+def _member(project: Project, member_id: int) -> Row[ProjectMember, str]:
+    row: Row[ProjectMember, str] | None = db.session.execute(of(project).where(ProjectMember.id == member_id)).first()
     if row is None:
         raise NotFound(f"member {member_id} not found in project {project.name}")
     return row
@@ -100,14 +127,14 @@ def get(project: Project, member_id: int) -> dict[str, Any]:
     return as_entity(_member(project, member_id))
 
 
-def as_entity(row: Row[ProjectMember, User]) -> dict[str, Any]:
-    """A (member, user) pair in Harbor's terms, `ProjectMemberEntity`."""
-    member, user = row
+def as_entity(row: Row[ProjectMember, str]) -> dict[str, Any]:
+    """A (member, name) pair in Harbor's terms, `ProjectMemberEntity`."""
+    member, name = row
     return {
         "id": member.id,
         "project_id": member.project_id,
-        "entity_name": user.username,
-        "entity_id": user.id,
+        "entity_name": name,
+        "entity_id": member.entity_id,
         "entity_type": member.entity_type,
         "role_id": member.role,
         "role_name": member.role_name,

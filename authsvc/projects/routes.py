@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 
+from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden
 from authsvc.core.query import filtered, ordered
+from authsvc.groups import service as groups
+from authsvc.groups.models import UserGroup
 from authsvc.projects import members, service
 from authsvc.projects.access import load
 from authsvc.projects.models import Project
@@ -24,13 +27,15 @@ from authsvc.projects.schemas import (
     ProjectUpdateSchema,
     RoleRequestSchema,
 )
-from authsvc.rbac.guard import principal, require_login
+from authsvc.rbac.guard import principal, require_login, require_system
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER, strongest
 from authsvc.repositories import service as repositories
+from authsvc.robots import service as robots
 from authsvc.users import service as users
 from authsvc.users.models import User
+from authsvc.users.service import BUILT_IN_ADMIN
 
 blueprint = Blueprint("project", __name__, url_prefix="/projects", description="Projects")
 member_blueprint = Blueprint("member", __name__, url_prefix="/projects", description="Members of projects")
@@ -94,9 +99,13 @@ def head_project(arguments: dict[str, Any]) -> None:
 @blueprint.response(201)
 def create_project(body: dict[str, Any]) -> Any:
     who = require_login()
-    if not who.is_sysadmin and current_app.config["TIDEGATE"].project_creation_restriction == "adminonly":
+    if who.kind == "robot":
+        require_system(Action.CREATE, Resource.PROJECT)
+    elif who.limits is not None:
+        raise Forbidden("this access token is limited and cannot create projects")
+    elif not who.is_sysadmin and configuration.value("project_creation_restriction") == "adminonly":
         raise Forbidden("Only system admin can create project")
-    project = service.create(who.name, who.id, body["project_name"], _metadata(body))
+    project = service.create(who.name, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
     db.session.commit()
     by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
     return created(project.name if by_name else project.id)
@@ -123,6 +132,7 @@ def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
 def delete_project(project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.DELETE)
     repositories.require_empty(project)
+    robots.delete_of_project(who.name, project.id)
     service.delete(who.name, project)
     db.session.commit()
 
@@ -132,7 +142,7 @@ def delete_project(project_name_or_id: str) -> None:
 @member_blueprint.response(200, MemberSchema(many=True))
 def list_members(arguments: dict[str, Any], project_name_or_id: str) -> Any:
     _, project = load(project_name_or_id, Action.LIST, Resource.MEMBER)
-    rows, headers = page_of(members.of(project, arguments["entityname"]).order_by(User.username), arguments, scalars=False)
+    rows, headers = page_of(members.of(project, arguments["entityname"]), arguments, scalars=False)
     return [members.as_entity(row) for row in rows], headers
 
 
@@ -141,17 +151,23 @@ def list_members(arguments: dict[str, Any], project_name_or_id: str) -> Any:
 @member_blueprint.response(201)
 def create_member(body: dict[str, Any], project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.CREATE, Resource.MEMBER)
-    member = members.add(who.name, project, _member_user(body["member_user"]), members.role_of(body["role_id"]))
+    member = members.add(who.name, project, _entity(body), members.role_of(body["role_id"]))
     db.session.commit()
     return created(member.id)
 
 
-def _member_user(entity: dict[str, Any] | None) -> User:
-    if entity and entity.get("user_id"):
-        return users.get(entity["user_id"])
-    if entity and entity.get("username"):
-        return users.get_by_name(entity["username"])
-    raise BadRequest("member_user with user_id or username is needed")
+def _entity(body: dict[str, Any]) -> User | UserGroup:
+    """The user or group that a request names; a group of a directory may be one that we see for the first time."""
+    user, group = body["member_user"] or {}, body["member_group"] or {}
+    if user.get("user_id"):
+        return users.get(user["user_id"])
+    if user.get("username"):
+        return users.get_by_name(user["username"])
+    if group.get("id"):
+        return groups.get(group["id"])
+    if group.get("group_name") or group.get("ldap_group_dn"):
+        return groups.onboard(groups.group_name(group["group_type"], group["group_name"], group["ldap_group_dn"]))
+    raise BadRequest("member_user with user_id or username is needed, or member_group with id, group_name or ldap_group_dn")
 
 
 @member_blueprint.get("/<project_name_or_id>/members/<int:member_id>")

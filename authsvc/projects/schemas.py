@@ -51,9 +51,17 @@ class _UserEntitySchema(Schema):
     username = fields.String(validate=validate.Length(max=255))
 
 
+class _GroupEntitySchema(Schema):
+    id = fields.Integer()
+    group_name = fields.String(load_default="", validate=validate.Length(max=255))
+    group_type = fields.Integer(load_default=1)
+    ldap_group_dn = fields.String(load_default="", validate=validate.Length(max=512))
+
+
 class MemberRequestSchema(Schema):
     role_id = fields.Integer(required=True)
     member_user = fields.Nested(_UserEntitySchema, allow_none=True, load_default=None)
+    member_group = fields.Nested(_GroupEntitySchema, allow_none=True, load_default=None)
 
 
 class RoleRequestSchema(Schema):

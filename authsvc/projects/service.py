@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -61,6 +61,13 @@ def delete(actor: str, project: Project) -> None:
     """Delete an empty project; whether it is empty is for the caller to know (`repositories.service.require_empty`)."""
     audit.record(actor, "delete", "project", project.name, project_id=project.id)
     db.session.delete(project)
+
+
+def names_of(project_ids: Sequence[int] | None) -> list[str] | None:
+    """The names of projects by their ids, in order; of those that are left."""
+    if project_ids is None:
+        return None
+    return list(db.session.scalars(select(Project.name).where(Project.id.in_(project_ids)).order_by(Project.name)))
 
 
 def all_projects() -> Select[Any]:

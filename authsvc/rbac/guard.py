@@ -38,6 +38,34 @@ def require_sysadmin() -> Principal:
     return who
 
 
+def require_system(action: Action, resource: Resource) -> Principal:
+    """The caller must hold a permission outside of projects: a system administrator, or a robot that was given it.
+
+    Raises:
+        Unauthenticated, Forbidden
+    """
+    who = require_login()
+    permission = Permission(resource, action)
+    if not can(who, permission):
+        raise Forbidden(f"only a system administrator, or a robot with {permission}, may do this")
+    return who
+
+
+def require_person() -> Principal:
+    """A user must be logged in, with a credential that may do all he may: for what is a user's own, such as his password
+    and his tokens. No robot, and no token that was limited to less.
+
+    Raises:
+        Unauthenticated, Forbidden
+    """
+    who = require_login()
+    if who.kind != "user":
+        raise Forbidden("only users have this; a robot does not")
+    if who.limits is not None:
+        raise Forbidden("this access token is limited and cannot do this; log in with your password")
+    return who
+
+
 def require(action: Action, resource: Resource, project: ProjectRef | None) -> Principal:
     """The caller must hold a permission in a project. A missing project (None) reads like one without rights, so that
     nobody learns which private projects exist; system administrators then see the 404 of whoever loads it.

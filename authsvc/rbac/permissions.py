@@ -1,4 +1,4 @@
-"""What can be permitted: Harbor's resources and actions inside a project, by Harbor's names."""
+"""What can be permitted: Harbor's resources and actions, inside a project and outside of all, by Harbor's names."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -27,6 +27,23 @@ class Resource(StrEnum):
     SCANNER = "scanner"
     TAG = "tag"
     TAG_RETENTION = "tag-retention"
+    # Outside of projects; label, project, quota, robot and scanner are there, too.
+    AUDIT_LOG = "audit-log"
+    CATALOG = "catalog"
+    GARBAGE_COLLECTION = "garbage-collection"
+    JOBSERVICE_MONITOR = "jobservice-monitor"
+    LDAP_USER = "ldap-user"
+    PREHEAT_INSTANCE = "preheat-instance"
+    PURGE_AUDIT = "purge-audit"
+    REGISTRY = "registry"
+    REPLICATION = "replication"
+    REPLICATION_ADAPTER = "replication-adapter"
+    REPLICATION_POLICY = "replication-policy"
+    SCAN_ALL = "scan-all"
+    SECURITY_HUB = "security-hub"
+    SYSTEM_VOLUMES = "system-volumes"
+    USER = "user"
+    USER_GROUP = "user-group"
 
 
 class Action(StrEnum):

@@ -120,5 +120,7 @@ def _first_admin(file: Path) -> None:
     password = secrets.token_urlsafe(18)
     write_private(file, password)  # first the file: a password that nobody can read would lock everybody out
     with transaction():
-        admin = users.create("tidegate:prepare", username=ADMIN, password=password, realname="system admin", sysadmin=True)
+        admin = users.create(
+            "tidegate:prepare", username=ADMIN, password=password, realname="system admin", sysadmin=True, temporary=True
+        )
         projects.create("tidegate:prepare", admin.id, "library", {"public": "true"})

@@ -7,6 +7,8 @@ from typing import Any
 from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, jsonify, render_template, send_file
 
+from authsvc.authn.configuration import auth_mode
+from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint
 from authsvc.core.db import utcnow
 from authsvc.core.errors import NotFound
@@ -47,17 +49,23 @@ def get_health(arguments: dict[str, Any]) -> Any:
 @blueprint.get("/systeminfo")
 @blueprint.response(200, GeneralInfoSchema)
 def get_system_info() -> dict[str, Any]:
-    info: dict[str, Any] = {"auth_mode": "db_auth", "primary_auth_mode": False, "self_registration": False}
+    configured = configuration.values()
+    info: dict[str, Any] = {
+        "auth_mode": auth_mode(),
+        "primary_auth_mode": configured["primary_auth_mode"],
+        "self_registration": configured["self_registration"],
+        "banner_message": configured["banner_message"],
+    }
     if principal().is_authenticated:
         settings = _settings()
         info |= {
             "harbor_version": HARBOR_VERSION,
             "registry_url": settings.registry_host,
             "external_url": settings.external_url,
-            "project_creation_restriction": settings.project_creation_restriction,
+            "project_creation_restriction": configured["project_creation_restriction"],
             "has_ca_root": Layout(settings).ca_certificate.exists(),
-            "read_only": False,
-            "notification_enable": True,
+            "read_only": configured["read_only"],
+            "notification_enable": configured["notification_enable"],
             "registry_storage_provider_name": "filesystem",
             "current_time": utcnow(),
         }

@@ -33,5 +33,6 @@ class GeneralInfoSchema(Schema):
     has_ca_root = fields.Boolean()
     read_only = fields.Boolean()
     notification_enable = fields.Boolean()
+    banner_message = fields.String()
     registry_storage_provider_name = fields.String()
     current_time = Time()

@@ -1,6 +1,8 @@
-"""Keys and refresh tokens on the command line."""
+"""Keys, and what users are logged in with, on the command line."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -9,7 +11,8 @@ from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.token import refresh
+from authsvc.secrets import service as secrets
+from authsvc.secrets.rules import Kind
 from authsvc.token.keys import KeyStore
 from authsvc.users import service as users
 
@@ -36,9 +39,18 @@ def show_key(settings: Settings) -> None:
     click.echo(KeyStore(Layout(settings).keys).signer().key_id)
 
 
+_KEPT = (Kind.REFRESH, Kind.ACCESS, Kind.SESSION, Kind.CLI)
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    names = ("id", "name", "creation_time", "expires_at", "last_used_at", "last_address")
+    described = secrets.described(row)
+    return {"kind": row[0].kind} | {name: described[name] for name in names}
+
+
 @click.group()
 def logins() -> None:
-    """Logins that clients keep (refresh tokens)."""
+    """What a user is logged in with: logins that clients keep, access tokens, sessions."""
 
 
 @logins.command("list")
@@ -46,9 +58,9 @@ def logins() -> None:
 @output_option
 @on_database
 def list_logins(username: str, output: str) -> None:
-    """The live refresh tokens of a user, with their last use."""
-    rows = db.session.execute(refresh.of_user(users.get_by_name(username).id))
-    show((refresh.described(row) for row in rows), output)
+    """The live ones of a user, with their last use."""
+    rows = db.session.execute(secrets.of_owner("user", users.get_by_name(username).id, *_KEPT))
+    show((_shown(row) for row in rows), output)
 
 
 @logins.command("revoke")
@@ -57,7 +69,8 @@ def list_logins(username: str, output: str) -> None:
 @on_database
 def revoke(username: str, token_id: int) -> None:
     """End one login: felt at once in every process."""
-    refresh.revoke(actor(), users.get_by_name(username), token_id)
+    user = users.get_by_name(username)
+    secrets.revoke(actor(), "user", user.id, user.username, token_id, *_KEPT)
 
 
 COMMANDS = (keys, logins)

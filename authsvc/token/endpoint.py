@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -22,16 +23,17 @@ from authsvc.authn.authenticators import Authentication, fingerprint
 from authsvc.authn.identity import Identity
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
-from authsvc.core.db import is_outage, transaction
+from authsvc.core.db import is_outage, transaction, utcnow
 from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, Unavailable, envelope
 from authsvc.core.settings import Settings
 from authsvc.rbac.principal import Principal
+from authsvc.secrets import service as secrets
+from authsvc.secrets.rules import Kind
+from authsvc.secrets.uses import UseRecorder
 from authsvc.token import question as questions
-from authsvc.token import refresh
 from authsvc.token.grants import Access, grant
 from authsvc.token.issuer import Issuer
 from authsvc.token.question import Question
-from authsvc.token.refresh import UseRecorder
 
 PATH = "/service/token"
 # A signed token is answered again to the same caller with the same question for a tenth of its life, and never for
@@ -63,7 +65,7 @@ class Answer:
 
     body: bytes
     until: float
-    token_id: int | None
+    secret_id: int | None
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class TokenEndpoint:
         self._authentication = authentication
         self._issuer = issuer
         self._uses = UseRecorder(app)
-        self._reuse = min(settings.token_lifetime / 10, _LONGEST_REUSE)
+        self._reuse = 0.0
         self._signed_for: Snapshot | None = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -117,7 +119,7 @@ class TokenEndpoint:
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
         question = questions.of_query(query, self._settings.token_service)
-        principal, identity = self._authentication.identify(header, snapshot)
+        principal, identity = self._authentication.identify(header, snapshot, _address(environ))
         caller = _Caller(principal, identity)
         if question.scopes is None and identity is None:
             raise Unauthenticated("authentication required")
@@ -133,8 +135,8 @@ class TokenEndpoint:
             return body
         question = questions.of_form(form, self._settings.token_service)
         credential = questions.credential_of_form(form)
-        principal, identity = self._authentication.check(credential, snapshot)
-        caller = _Caller(principal, identity, credential.secret if identity.token_id is not None else "")
+        principal, identity = self._authentication.check(credential, snapshot, _address(environ))
+        caller = _Caller(principal, identity, credential.secret if identity.secret_id is not None else "")
         return self._answer(environ, snapshot, key, question, caller)
 
     # -- both ----------------------------------------------------------------------------------------------------
@@ -143,6 +145,8 @@ class TokenEndpoint:
         snapshot = self._snapshots.current()
         if snapshot is not self._signed_for:  # something changed; maybe the signing key
             self._issuer.refresh()
+            self._issuer.lifetime = lifetime = 60 * snapshot.configured("token_expiration")
+            self._reuse = min(lifetime / 10, _LONGEST_REUSE)
             self._signed_for = snapshot
         return snapshot
 
@@ -150,8 +154,8 @@ class TokenEndpoint:
         known: Answer | None = snapshot.answers.get(key)
         if known is None or known.until < time.monotonic():
             return None
-        if known.token_id is not None:
-            self._uses.note(known.token_id, _address(environ))
+        if known.secret_id is not None:
+            self._uses.note(known.secret_id, _address(environ))
         return known.body
 
     def _answer(self, environ: Environ, snapshot: Snapshot, key: bytes, question: Question, caller: _Caller) -> bytes:
@@ -165,16 +169,19 @@ class TokenEndpoint:
             "issued_at": _rfc3339(now),
             "scope": " ".join(_formatted(entry) for entry in access if entry.actions),
         }
-        token_id = caller.identity.token_id if caller.identity else None
-        if token_id is not None:
-            self._uses.note(token_id, _address(environ))
-        is_login = caller.identity is not None and question.scopes is None
+        identity = caller.identity
+        secret_id = identity.secret_id if identity else None
+        if secret_id is not None:
+            self._uses.note(secret_id, _address(environ))
+        is_login = identity is not None and question.scopes is None
         if is_login or question.offline:
             if refresh_token := self._login(environ, question, caller):
                 body["refresh_token"] = refresh_token
         else:
             encoded = orjson.dumps(body)
-            snapshot.remember_answer(key, Answer(encoded, time.monotonic() + self._reuse, token_id))
+            if identity is None or not identity.networks:  # else it matters where each use comes from
+                left = identity.expires_at - now if identity and identity.expires_at else self._reuse
+                snapshot.remember_answer(key, Answer(encoded, time.monotonic() + min(self._reuse, left), secret_id))
             return encoded
         return orjson.dumps(body)
 
@@ -187,9 +194,13 @@ class TokenEndpoint:
         )
         with self._app.app_context(), transaction():
             audit.record(caller.principal.name, "login", "user", caller.principal.name, description=question.client)
-            if not question.offline or caller.identity.token_id is not None:
+            if not question.offline or caller.identity.secret_id is not None:
                 return caller.secret
-            return refresh.issue(caller.principal, question.client, self._settings.refresh_token_days)
+            if caller.identity.kind != "user":
+                return ""
+            expires_at = utcnow() + timedelta(days=self._settings.refresh_token_days)
+            who = caller.principal
+            return secrets.issue(Kind.REFRESH, who.id, who.epoch, name=question.client, expires_at=expires_at)[0]
 
 
 @lru_cache(maxsize=4)

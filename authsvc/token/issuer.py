@@ -35,7 +35,7 @@ class Verified:
 class Issuer:
     """Signs with the present leaf; `refresh` picks up a rotated one."""
 
-    def __init__(self, keys: KeyStore, *, issuer: str, audience: str, lifetime: int) -> None:
+    def __init__(self, keys: KeyStore, *, issuer: str, audience: str, lifetime: int = 300) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,6 +15,7 @@ from authsvc.token.scope import Scope, parse
 _MAX_QUERY = 16 * 1024
 _MAX_FORM = 64 * 1024
 _MAX_FIELDS = 200
+_SHORT = 512
 
 
 class OAuthError(BadRequest):
@@ -39,8 +41,16 @@ def of_query(query: str, service: str) -> Question:
     Raises:
         BadRequest: another service than ours, too much, or unreadable.
     """
+    return _remembered(query, service) if len(query) <= _SHORT else _of_query(query, service)
+
+
+def _of_query(query: str, service: str) -> Question:
     values = _values(query, _MAX_QUERY)
     return _question(values, service, offline=_first(values, "offline_token").lower() == "true")
+
+
+# Machines ask the same questions over and over; those of ordinary length are parsed once.
+_remembered = lru_cache(maxsize=8192)(_of_query)
 
 
 def of_form(form: str, service: str) -> Question:
@@ -97,8 +107,10 @@ def _values(text: str, limit: int) -> dict[str, list[str]]:
     try:
         for field in text.split("&"):
             name, _, value = field.partition("=")
-            if "%" in field or "+" in field:
-                name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
+            if "%" in name or "+" in name:
+                name = unquote_plus(name, errors="strict")
+            if "%" in value or "+" in value:
+                value = unquote_plus(value, errors="strict")
             if "\0" in value:
                 raise BadRequest("the query or form holds a NUL character")
             values.setdefault(name, []).append(value)

@@ -1,12 +1,13 @@
-"""Rotation of the signing key, and housekeeping of refresh tokens, as a job."""
+"""Rotation of the signing key, and housekeeping of secrets and counted failures, as a job."""
 
 from typing import Any
 
+from authsvc.authn import lockout
 from authsvc.core import versioning
 from authsvc.core.db import db, transaction
 from authsvc.core.layout import Layout
 from authsvc.jobs.context import JobContext
-from authsvc.token import refresh
+from authsvc.secrets import service as secrets
 from authsvc.token.keys import KeyStore
 
 
@@ -15,7 +16,8 @@ def rotate_if_due(context: JobContext) -> dict[str, Any]:
     keys = KeyStore(Layout(context.settings).keys)
     rotated = keys.rotate() if keys.is_due() else ""
     with transaction():
-        refresh.purge()
+        secrets.purge()
+        lockout.purge()
         if rotated:
             versioning.bump(db.session)
     return {"key_id": rotated} if rotated else {}

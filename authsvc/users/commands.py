@@ -57,7 +57,15 @@ _stdin = click.option("--password-stdin", is_flag=True, help="read the password 
 def create_user(username: str, email: str | None, realname: str, system_admin: bool, password_stdin: bool) -> None:
     """Create a user; a generated password is printed."""
     password = _password(password_stdin)
-    service.create(actor(), username=username, password=password, email=email, realname=realname, sysadmin=system_admin)
+    service.create(
+        actor(),
+        username=username,
+        password=password,
+        email=email,
+        realname=realname,
+        sysadmin=system_admin,
+        temporary=not password_stdin,
+    )
     click.echo(f"user {username} created", err=True)
     if not password_stdin:
         click.echo(password)
@@ -70,7 +78,7 @@ def create_user(username: str, email: str | None, realname: str, system_admin: b
 def reset_password(username: str, password_stdin: bool) -> None:
     """Set a new password, also for a locked-out administrator; every stored login of the user ends."""
     password = _password(password_stdin)
-    service.set_password(actor(), service.get_by_name(username), password)
+    service.set_password(actor(), service.get_by_name(username), password, temporary=not password_stdin)
     click.echo(f"new password set for {username}", err=True)
     if not password_stdin:
         click.echo(password)

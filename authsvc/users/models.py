@@ -14,7 +14,8 @@ from authsvc.core.versioning import PolicyRelevant
 class User(Identified, PolicyRelevant, Base):
     """`name_key` is the name without case: two names that differ only in case would be one person to everybody but us.
 
-    `epoch` grows when old credentials must die (password changed); refresh tokens of an older epoch are void.
+    `epoch` grows when old credentials must die (password changed); secrets of an older epoch are void.
+    `password_temporary`: somebody else made it; whoever logs in to the pages with it must change it first.
     Deleted users stay as rows, renamed `name#id`, so that ids in old entries keep their meaning.
     """
 
@@ -29,6 +30,7 @@ class User(Identified, PolicyRelevant, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     sysadmin: Mapped[bool] = mapped_column(default=False)
     disabled: Mapped[bool] = mapped_column(default=False)
+    password_temporary: Mapped[bool] = mapped_column(default=False)
     deleted: Mapped[bool] = mapped_column(default=False)
     epoch: Mapped[int] = mapped_column(default=1)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)

@@ -30,6 +30,14 @@ def _nobody() -> str:
     return _hasher.hash("nobody has this password")
 
 
+@cache
+def _common() -> frozenset[str]:
+    """Some ten thousands of passwords found in leaks, as zxcvbn brings them; loaded when one is first chosen."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - large
+
+    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_LENGTH)
+
+
 @contextmanager
 def _bulkhead() -> Iterator[None]:
     if not _places.acquire(blocking=False):
@@ -45,16 +53,18 @@ def _bulkhead() -> Iterator[None]:
         _places.release()
 
 
-def check_rules(password: str) -> None:
-    """Length only, no composition rules (NIST SP 800-63B 5.1.1.2).
+def check_rules(password: str, username: str = "") -> None:
+    """Length, and none that everybody tries first; no composition rules (NIST SP 800-63B 5.1.1.2).
 
     Raises:
-        BadRequest: too short, too long, or holding a control character.
+        BadRequest: too short, too long, holding a control character, the user's name, or one of the common ones.
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise BadRequest(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
     if any(ord(character) < 32 or ord(character) == 127 for character in password):
         raise BadRequest("a password cannot hold control characters")
+    if password.casefold() == username.casefold() or password.lower() in _common():
+        raise BadRequest("that is one of the passwords that everybody tries first; choose another")
 
 
 def hash_password(password: str) -> str:

@@ -6,9 +6,9 @@ from marshmallow import fields, validate
 
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
-from authsvc.core.errors import Forbidden
+from authsvc.core.errors import Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
-from authsvc.rbac.guard import require_login, require_sysadmin
+from authsvc.rbac.guard import require_login, require_person, require_sysadmin
 from authsvc.rbac.principal import Principal
 from authsvc.users import service
 from authsvc.users.models import User
@@ -31,8 +31,8 @@ class UserSearchArguments(ListArguments):
     username = fields.String(required=True, validate=validate.Length(1, 255))
 
 
-def _self_or_sysadmin(user_id: int) -> Principal:
-    who = require_login()
+def _self_or_sysadmin(user_id: int, *, to_change: bool = False) -> Principal:
+    who = require_person() if to_change else require_login()
     if who.id != user_id and not who.is_sysadmin:
         raise Forbidden("only the user or a system administrator may do this")
     return who
@@ -59,7 +59,10 @@ def create_user(body: dict[str, Any]) -> Any:
 @blueprint.get("/current")
 @blueprint.response(200, UserSchema)
 def get_current_user() -> User:
-    return service.get(require_login().id)
+    who = require_login()
+    if who.kind != "user":
+        raise PreconditionFailed("get current user not available for robot accounts")
+    return service.get(who.id)
 
 
 @blueprint.get("/search")
@@ -81,7 +84,7 @@ def get_user(user_id: int) -> User:
 @blueprint.arguments(UserProfileSchema)
 @blueprint.response(200)
 def update_user(body: dict[str, Any], user_id: int) -> None:
-    service.update_profile(_self_or_sysadmin(user_id).name, service.get(user_id), **body)
+    service.update_profile(_self_or_sysadmin(user_id, to_change=True).name, service.get(user_id), **body)
     db.session.commit()
 
 
@@ -113,7 +116,7 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 @blueprint.arguments(PasswordSchema)
 @blueprint.response(200)
 def set_password(body: dict[str, Any], user_id: int) -> None:
-    who = _self_or_sysadmin(user_id)
+    who = _self_or_sysadmin(user_id, to_change=True)
     old = body["old_password"] if who.id == user_id else None
     service.set_password(who.name, service.get(user_id), body["new_password"], old=old)
     db.session.commit()

@@ -18,6 +18,8 @@ from authsvc.users.models import User, UserIdentity
 # Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
 # what cannot be seen: a name must look like what it is.
 _FORBIDDEN = re.compile(r'[,"~#%$:\s\x00-\x1f\x7f]')
+ROBOT_ALIAS = "robot-"  # robots log in by such names, too; see `robots.rules.alias_prefix`
+BUILT_IN_ADMIN = 1
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -35,8 +37,9 @@ def create(
     realname: str = "",
     comment: str = "",
     sysadmin: bool = False,
+    temporary: bool = False,
 ) -> User:
-    """A new local user.
+    """A new local user; `temporary`: the password was generated, and its owner must change it at the pages.
 
     Raises:
         BadRequest: name, e-mail or password against the rules.
@@ -48,7 +51,7 @@ def create(
     if db.session.scalar(select(User.id).where(User.name_key == name_key(username))):
         raise Conflict(f"user {username} exists already")
     if password is not None:
-        passwords.check_rules(password)
+        passwords.check_rules(password, username)
     user = User(
         username=username,
         name_key=name_key(username),
@@ -57,6 +60,7 @@ def create(
         comment=comment,
         sysadmin=sysadmin,
         password_hash=passwords.hash_password(password) if password is not None else None,
+        password_temporary=temporary,
     )
     db.session.add(user)
     db.session.flush()
@@ -124,7 +128,7 @@ def update_profile(
     audit.record(actor, "update", "user", user.username, description="profile")
 
 
-def set_password(actor: str, user: User, password: str, *, old: str | None = None) -> None:
+def set_password(actor: str, user: User, password: str, *, old: str | None = None, temporary: bool = False) -> None:
     """Set a password; every refresh token of the user dies. `old` must be right unless it is None (an administrator).
 
     Raises:
@@ -135,8 +139,9 @@ def set_password(actor: str, user: User, password: str, *, old: str | None = Non
         raise Forbidden("the old password is not right")
     if old == password:
         raise BadRequest("the new password is the old one")
-    passwords.check_rules(password)
+    passwords.check_rules(password, user.username)
     user.password_hash = passwords.hash_password(password)
+    user.password_temporary = temporary
     user.epoch += 1
     audit.record(actor, "update", "user", user.username, description="password")
 
@@ -171,7 +176,7 @@ def delete(actor: str, user: User) -> None:
     Raises:
         PreconditionFailed: it is the last system administrator, or Harbor's built-in one (id 1).
     """
-    if user.id == 1:
+    if user.id == BUILT_IN_ADMIN:
         raise PreconditionFailed("the built-in administrator cannot be deleted")
     _keep_an_admin(user)
     audit.record(actor, "delete", "user", user.username)
@@ -194,6 +199,8 @@ def _keep_an_admin(leaving: User) -> None:
 
 
 def _check_name(username: str) -> None:
+    if name_key(username).startswith(ROBOT_ALIAS):
+        raise BadRequest(f"names that begin with {ROBOT_ALIAS} are robots' names")
     if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username):
         raise BadRequest('a user name has 1 to 255 characters, no blanks and none of , " ~ # % $ :')
 

@@ -28,6 +28,7 @@ class Operation:
 
 
 MEMBER = {"role_id": 3, "member_user": {"username": "newcomer"}}
+ROBOT_V1 = {"name": "ci", "access": [{"resource": "repository", "action": "pull"}]}
 OPERATIONS = [
     Operation("GET", "/projects/{p}", Permission(R.PROJECT, A.READ), 200),
     Operation("PUT", "/projects/{p}", Permission(R.PROJECT, A.UPDATE), 200, {"metadata": {"auto_scan": "true"}}),
@@ -45,14 +46,28 @@ OPERATIONS = [
     Operation("GET", "/projects/{p}/repositories/app/artifacts/v1", Permission(R.ARTIFACT, A.READ), 404),
     Operation("DELETE", "/projects/{p}/repositories/app/artifacts/v1", Permission(R.ARTIFACT, A.DELETE), 404),
     Operation("GET", "/projects/{p}/repositories/app/artifacts/v1/tags", Permission(R.TAG, A.LIST), 404),
+    Operation("GET", "/projects/{p}/robots", Permission(R.ROBOT, A.LIST), 200),
+    Operation("POST", "/projects/{p}/robots", Permission(R.ROBOT, A.CREATE), 201, ROBOT_V1),
+    Operation("GET", "/projects/{p}/robots/99", Permission(R.ROBOT, A.READ), 404),
+    Operation("PUT", "/projects/{p}/robots/99", Permission(R.ROBOT, A.UPDATE), 404, {"disable": True}),
+    Operation("DELETE", "/projects/{p}/robots/99", Permission(R.ROBOT, A.DELETE), 404),
     Operation("GET", "/projects/{p}/logs", Permission(R.LOG, A.LIST), 200),
     Operation("GET", "/projects/{p}/auditlog-exts", Permission(R.LOG, A.LIST), 200),
 ]
+ROBOT = {
+    "name": "ci",
+    "level": "system",
+    "duration": -1,
+    "permissions": [{"kind": "project", "namespace": "*", "access": [{"resource": "repository", "action": "pull"}]}],
+}
 # Which operations need no permission in a project, and why each is safe is said where it is tested.
 ELSEWHERE = {
     "/ping", "/health", "/systeminfo", "/systeminfo/getcert", "/openapi.json", "/projects", "/repositories", "/audit-logs",
     "/auditlog-exts", "/users", "/users/current", "/users/search", "/users/{id}", "/users/{id}/sysadmin", "/users/{id}/disabled",
     "/users/{id}/password", "/users/{id}/refresh-tokens", "/users/{id}/refresh-tokens/{id}", "/system/quarantine",
+    "/users/{id}/sessions", "/users/{id}/sessions/{id}", "/users/{id}/access-tokens", "/users/{id}/access-tokens/{id}",
+    "/robots", "/robots/{id}", "/robots/{id}/secrets", "/robots/{id}/secrets/{id}", "/configurations", "/usergroups",
+    "/usergroups/search", "/usergroups/{id}", "/system/login-failures",
     "/system/quarantine/{id}", "/system/quarantine/{id}/retry",
 }  # fmt: skip
 HOLDERS: list[Role | None] = [*Role, None]
@@ -62,7 +77,11 @@ def test_no_operation_is_missing_here(world: World) -> None:
     import re
 
     covered = {
-        operation.path.replace("{p}", "{id}").replace("{m}", "{id}").replace("/app", "/{id}").replace("/v1", "/{id}")
+        operation.path.replace("{p}", "{id}")
+        .replace("{m}", "{id}")
+        .replace("/app", "/{id}")
+        .replace("/artifacts/v1", "/artifacts/{id}")
+        .replace("/99", "/{id}")
         for operation in OPERATIONS
     }
     served = {
@@ -131,6 +150,29 @@ def test_a_members_id_works_in_its_own_project_only(world: World) -> None:
         ("PUT", "/users/1/password", {"new_password": "long enough"}),
         ("GET", "/users/1/refresh-tokens", None),
         ("DELETE", "/users/1/refresh-tokens/1", None),
+        ("GET", "/users/1/sessions", None),
+        ("DELETE", "/users/1/sessions/1", None),
+        ("GET", "/users/1/access-tokens", None),
+        ("POST", "/users/1/access-tokens", {"name": "x"}),
+        ("DELETE", "/users/1/access-tokens/1", None),
+        ("GET", "/robots", None),
+        ("POST", "/robots", ROBOT),
+        ("GET", "/robots/1", None),
+        ("PUT", "/robots/1", ROBOT),
+        ("PATCH", "/robots/1", {"secret": ""}),
+        ("DELETE", "/robots/1", None),
+        ("GET", "/robots/1/secrets", None),
+        ("POST", "/robots/1/secrets", None),
+        ("DELETE", "/robots/1/secrets/1", None),
+        ("GET", "/configurations", None),
+        ("PUT", "/configurations", {"read_only": True}),
+        ("GET", "/usergroups", None),
+        ("POST", "/usergroups", {"group_type": 3, "group_name": "x"}),
+        ("GET", "/usergroups/1", None),
+        ("PUT", "/usergroups/1", {"group_name": "x"}),
+        ("DELETE", "/usergroups/1", None),
+        ("GET", "/system/login-failures", None),
+        ("DELETE", "/system/login-failures?name=alice", None),
         ("GET", "/system/quarantine", None),
         ("POST", "/system/quarantine/1/retry", None),
         ("DELETE", "/system/quarantine/1", None),

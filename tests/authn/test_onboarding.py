@@ -38,9 +38,9 @@ def test_first_and_later_logins_are_the_same_user(world: World) -> None:
     with world.changes():
         first = onboard(proof())
         assert onboard(proof(username="renamed", realname="Alice A.", email="a@example.com")) == first
-        user = users.get(first.user_id)
+        user = users.get(first.account_id)
         assert (user.username, user.realname, user.email, user.password_hash) == ("alice", "Alice A.", "a@example.com", None)
-        assert onboard(proof(subject="entry-2", username="bob", email="")).user_id != first.user_id
+        assert onboard(proof(subject="entry-2", username="bob", email="")).account_id != first.account_id
 
 
 @pytest.mark.parametrize("name", ["Admin", "not a name", "a:b", ""])
@@ -59,8 +59,8 @@ def test_the_same_name_from_another_source_is_another_person(world: World) -> No
 def test_an_email_that_is_taken_or_none_stops_no_login(world: World) -> None:
     with world.changes():
         taken = onboard(proof(email="admin@example.com"))
-        assert users.get(taken.user_id).email is None
-        assert users.get(onboard(proof(subject="2", username="bob", email="no address")).user_id).email is None
+        assert users.get(taken.account_id).email is None
+        assert users.get(onboard(proof(subject="2", username="bob", email="no address")).account_id).email is None
 
 
 def test_roles_by_group_come_and_go(world: World) -> None:
@@ -68,7 +68,7 @@ def test_roles_by_group_come_and_go(world: World) -> None:
     with world.changes():
         group = groups.onboard(DEVELOPERS)
         db.session.add(ProjectMember(project_id=project_id, entity_type="g", entity_id=group.id, role=Role.DEVELOPER))
-        user_id = onboard(proof(groups=(DEVELOPERS,))).user_id
+        user_id = onboard(proof(groups=(DEVELOPERS,))).account_id
         assert account(user_id).principal.roles == {project_id: {Role.DEVELOPER}}
         other_case = GroupName(GroupType.LDAP, "x", "CN=Developers, OU=groups,dc=EXAMPLE,dc=com")
         onboard(proof(groups=(other_case, DEVELOPERS)))
@@ -82,7 +82,7 @@ def test_roles_by_group_come_and_go(world: World) -> None:
 
 def test_a_group_can_make_system_administrators(world: World) -> None:
     with world.changes():
-        user_id = onboard(proof(is_sysadmin=True)).user_id
+        user_id = onboard(proof(is_sysadmin=True)).account_id
         assert account(user_id).principal.is_sysadmin
         onboard(proof())
         assert not account(user_id).principal.is_sysadmin
@@ -100,10 +100,10 @@ def test_a_login_that_changes_nothing_changes_no_policy(world: World) -> None:
 
 def test_a_deleted_user_may_come_aboard_anew_as_somebody_else(world: World) -> None:
     with world.changes():
-        old = onboard(proof()).user_id
+        old = onboard(proof()).account_id
         users.delete("test", users.get(old))
         assert origin_of(old) is None
-        assert onboard(proof()).user_id != old
+        assert onboard(proof()).account_id != old
 
 
 def test_sources_keep_their_secrets_sealed(world: World) -> None:
@@ -122,7 +122,7 @@ def test_sources_keep_their_secrets_sealed(world: World) -> None:
 def test_a_source_with_people_stays(world: World) -> None:
     with world.changes():
         sources.save("test", "ldap", "default", {})
-        user_id = onboard(proof()).user_id
+        user_id = onboard(proof()).account_id
         with pytest.raises(PreconditionFailed):
             sources.delete("test", "ldap", "default")
         users.delete("test", users.get(user_id))

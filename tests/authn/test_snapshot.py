@@ -120,11 +120,14 @@ def test_a_login_changes_no_policy(world: World, other: World) -> None:
 def test_every_table_with_rights_in_it_takes_part() -> None:
     relevant = {mapper.class_.__name__ for mapper in Base.registry.mappers if issubclass(mapper.class_, PolicyRelevant)}
     assert relevant == {
+        "ConfigurationValue",
         "GroupMembership",
         "IdentitySource",
         "Project",
         "ProjectMember",
-        "RefreshToken",
+        "Robot",
+        "RobotPermission",
+        "Secret",
         "User",
         "UserGroup",
         "UserIdentity",

@@ -18,8 +18,8 @@ from authsvc.core.db import utcnow
 from authsvc.core.versioning import PolicyVersion
 from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.roles import Role
-from authsvc.token import refresh
-from authsvc.token.models import RefreshToken
+from authsvc.secrets.models import Secret
+from authsvc.secrets.rules import PREFIXES, Kind
 from authsvc.users import passwords
 from authsvc.users.models import User
 from tests.support.world import PASSWORD, basic
@@ -128,11 +128,20 @@ def _members(connection: Connection, projects: range, owners: range, callers: ra
 
 
 def _refresh_tokens(connection: Connection, callers: range) -> list[str]:
-    secrets = [crypto.new_secret(refresh.PREFIX) for _ in callers]
+    secrets = [crypto.new_secret(PREFIXES[Kind.REFRESH]) for _ in callers]
     expires_at = utcnow() + timedelta(days=1)
     rows = [
-        {"user_id": caller, "digest": crypto.digest(secret), "epoch": 1, "client": "bench", "expires_at": expires_at}
+        {
+            "kind": Kind.REFRESH,
+            "owner_kind": "user",
+            "owner_id": caller,
+            "digest": crypto.digest(secret),
+            "epoch": 1,
+            "name": "bench",
+            "networks": [],
+            "expires_at": expires_at,
+        }
         for caller, secret in zip(callers, secrets, strict=True)
     ]
-    _insert(connection, RefreshToken, [row | {"creation_time": utcnow()} for row in rows])
+    _insert(connection, Secret, [row | {"creation_time": utcnow()} for row in rows])
     return secrets

@@ -64,7 +64,7 @@ def _front(state_dir: Path) -> Iterator[Front]:
 def _calls(front: Front, filled: Filled) -> dict[str, Callable[[], object]]:
     services: Services = front.flask.extensions["tidegate"]
     snapshot = services.snapshots.current()
-    principal, _ = services.authentication.identify(filled.callers[0], snapshot)
+    principal, _ = services.authentication.identify(filled.callers[0], snapshot, "")
     asked = scope.parse([f"repository:bench-{0}/app:pull,push"])
     access = grant(principal, asked, snapshot.project)
     key = KeyStore(Layout(services.settings).keys).signer().key
@@ -72,7 +72,7 @@ def _calls(front: Front, filled: Filled) -> dict[str, Callable[[], object]]:
     now = int(time.time())
     endpoint = front._token
     for header in filled.callers:  # so that a signed token costs no query; those are a part of their own
-        services.authentication.identify(header, snapshot)
+        services.authentication.identify(header, snapshot, "")
     for path in filled.paths:
         snapshot.project(path.partition("repository%3A")[2].partition("/")[0])
     return {
@@ -80,7 +80,7 @@ def _calls(front: Front, filled: Filled) -> dict[str, Callable[[], object]]:
         ISSUE: lambda: services.issuer.issue(principal.name, access, now),
         "policy version read": services.read_version,
         "snapshot, unchanged": services.snapshots.current,
-        "caller known from the snapshot": lambda: services.authentication.identify(filled.callers[0], snapshot),
+        "caller known from the snapshot": lambda: services.authentication.identify(filled.callers[0], snapshot, ""),
         "scope.parse": lambda: scope.parse(["repository:bench-0/app:pull,push"]),
         "caller and project read anew": lambda: _read_anew(services, filled),
         "grant": lambda: grant(principal, asked, snapshot.project),
@@ -92,7 +92,7 @@ def _calls(front: Front, filled: Filled) -> dict[str, Callable[[], object]]:
 def _read_anew(services: Services, filled: Filled) -> None:
     """What the first token of a caller costs in queries after a policy change."""
     empty = Snapshot(services.read_version, 0)
-    services.authentication.identify(filled.callers[0], empty)
+    services.authentication.identify(filled.callers[0], empty, "")
     empty.project("bench-0")
 
 

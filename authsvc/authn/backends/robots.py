@@ -1,0 +1,28 @@
+"""Robots whose secret somebody chose; secrets that we made are recognised before."""
+
+from __future__ import annotations
+
+from authsvc.authn.credentials import Basic
+from authsvc.authn.identity import Identity
+from authsvc.core.db import reading
+from authsvc.core.errors import InvalidCredentials
+from authsvc.robots import service as robots
+from authsvc.users import passwords
+
+
+def authenticate(credential: Basic) -> Identity | None:
+    """A robot's name and its secret; None for any name that is no robot's.
+
+    Raises:
+        InvalidCredentials: no such robot, or not its secret; nobody learns which.
+    """
+    with reading():
+        prefix = robots.prefix()
+        robot = robots.find(credential.username)
+        if robot is None and not credential.username.startswith(prefix):
+            return None
+        known = robot.secret_hash if robot else None
+        identity = Identity(robot.id, robot.epoch, kind="robot") if robot else None
+    if not passwords.verify(known, credential.secret) or identity is None:
+        raise InvalidCredentials("the robot's name or secret is not right")
+    return identity

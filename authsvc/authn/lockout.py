@@ -1,0 +1,136 @@
+"""Guessing passwords is bounded: so many different ones for an account, and from an address, within a window.
+
+A guess is counted before it is looked at, in the database, so that the bound is exact whatever runs in parallel and over
+restarts, and taken back if it was right or never got looked at. It counts by (account, digest of the password): a client that
+repeats one wrong password counts once. Secrets that we made, and sessions, are no guesses and go on. Nobody sleeps:
+the answer is 429 with `Retry-After`. Names that do not exist count like those that do, so nobody learns which do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import ColumnElement, Select, delete, func, select
+
+from authsvc.audit import service as audit
+from authsvc.authn.credentials import Basic
+from authsvc.authn.models import LoginFailure, LoginLock
+from authsvc.core.db import db, insert_ignore, transaction, utcnow
+from authsvc.core.errors import InvalidCredentials, NotFound, TooManyRequests
+from authsvc.core.sealing import keyed_digest
+from authsvc.core.settings import Settings
+from authsvc.users import service as users
+
+_BUCKETS = 256
+
+
+@contextmanager
+def counted(credential: Basic, address: str) -> Iterator[None]:
+    """Around one look at a password.
+
+    Raises:
+        TooManyRequests: the account or the address is locked for now; the password is not looked at.
+    """
+    account = _account(credential.username)
+    # The account is part of it: the same wrong password on many accounts is many guesses.
+    digest = keyed_digest(f"{account}\0{credential.secret}")
+    with transaction():
+        _reserve(account, address, digest)
+    try:
+        yield
+    except InvalidCredentials:
+        with transaction():
+            audit.record(account, "login", "user", account, succeeded=False, description="wrong password")
+        raise
+    except BaseException:
+        _take_back(account, digest)
+        raise
+    _take_back(account, digest)
+
+
+def _account(login: str) -> str:
+    """What the guesses are counted under: one name for a user's name and e-mail."""
+    user = users.find(login[:300])
+    db.session.rollback()
+    # What is nobody's name may be a password that was typed into the wrong field.
+    return user.name_key if user else f"unknown:{keyed_digest(users.name_key(login[:300]))[:32]}"
+
+
+def _reserve(account: str, address: str, digest: str) -> None:
+    settings: Settings = current_app.config["TIDEGATE"]
+    since = utcnow() - timedelta(seconds=settings.login_window_seconds)
+    _one_at_a_time(account, address)
+    others = (LoginFailure.at > since) & (LoginFailure.digest != digest)
+    _bounded(others & (LoginFailure.account == account), settings.login_attempts, "this account")
+    if address:
+        _bounded(others & (LoginFailure.address == address), settings.login_attempts_per_address, "your address")
+    if not insert_ignore(LoginFailure, account=account, address=address, digest=digest, at=utcnow()):
+        known = (LoginFailure.account == account, LoginFailure.address == address, LoginFailure.digest == digest)
+        db.session.execute(db.update(LoginFailure).where(*known).values(at=utcnow()))
+
+
+def _bounded(failures: ColumnElement[bool], limit: int, what: str) -> None:
+    last = func.max(LoginFailure.at).label("last")
+    recent = select(last).where(failures).group_by(LoginFailure.digest).order_by(last.desc()).limit(limit)
+    times: list[datetime] = list(db.session.scalars(recent))
+    if len(times) >= limit:
+        settings: Settings = current_app.config["TIDEGATE"]
+        wait = int((times[-1] + timedelta(seconds=settings.login_window_seconds) - utcnow()).total_seconds()) + 1
+        raise TooManyRequests(
+            f"too many wrong passwords for {what}; try again in {max(1, wait)} seconds", retry_after=max(1, wait)
+        )
+
+
+def _one_at_a_time(account: str, address: str) -> None:
+    """Guesses for one account, or from one address, are counted one after the other. SQLite has one writer anyway."""
+    if db.session.get_bind().dialect.name == "sqlite":
+        return
+    for bucket in sorted({_bucket("account", account), _bucket("address", address)}):
+        insert_ignore(LoginLock, id=bucket)
+        db.session.execute(select(LoginLock.id).where(LoginLock.id == bucket).with_for_update())
+
+
+def _bucket(kind: str, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{kind}\0{name}".encode()).digest()[:4]) % _BUCKETS
+
+
+def _take_back(account: str, digest: str) -> None:
+    with transaction():
+        db.session.execute(delete(LoginFailure).where(LoginFailure.account == account, LoginFailure.digest == digest))
+
+
+def failures() -> Select[str, str, int, datetime]:
+    """(account, address, how many, the last time) of what is counted now, the latest first."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    since = utcnow() - timedelta(seconds=settings.login_window_seconds)
+    counted_ = func.count(LoginFailure.digest.distinct()).label("failures")
+    last = func.max(LoginFailure.at).label("last")
+    return (
+        select(LoginFailure.account, LoginFailure.address, counted_, last)
+        .where(LoginFailure.at > since)
+        .group_by(LoginFailure.account, LoginFailure.address)
+        .order_by(last.desc())
+    )
+
+
+def clear(actor: str, name: str) -> None:
+    """Forget what was counted for an account or an address: both may log in again at once.
+
+    Raises:
+        NotFound: nothing is counted for that name.
+    """
+    matching = (LoginFailure.account == _account(name)) | (LoginFailure.address == name)
+    if not db.session.scalar(select(func.count()).select_from(LoginFailure).where(matching)):
+        raise NotFound(f"no wrong passwords are counted for {name}")
+    db.session.execute(delete(LoginFailure).where(matching))
+    audit.record(actor, "update", "user", name, description="login failures cleared")
+
+
+def purge() -> None:
+    """Forget what does not count any more."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    db.session.execute(delete(LoginFailure).where(LoginFailure.at < utcnow() - timedelta(seconds=settings.login_window_seconds)))

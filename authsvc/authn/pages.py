@@ -1,0 +1,71 @@
+"""Logging in and out of the pages, and registering: form posts of our own pages, at Harbor's paths below `/c`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from marshmallow import EXCLUDE, ValidationError, fields, validate
+
+from authsvc.authn import session
+from authsvc.authn.credentials import Basic
+from authsvc.authn.registration import register
+from authsvc.core import origin
+from authsvc.core.api import Schema
+from authsvc.core.db import db
+from authsvc.core.errors import BadRequest, Forbidden
+from authsvc.users.schemas import UserCreationSchema
+
+blueprint = Blueprint("login", __name__, url_prefix="/c")
+
+
+class LoginSchema(Schema):
+    principal = fields.String(required=True, validate=validate.Length(1, 300))
+    password = fields.String(required=True, validate=validate.Length(1, 1024), load_only=True)
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    """A form or JSON object, checked.
+
+    Raises:
+        BadRequest: it does not fit.
+    """
+    given = request.get_json(silent=True) if request.is_json else request.form.to_dict()
+    try:
+        loaded: dict[str, Any] = schema.load(given if isinstance(given, dict) else {}, unknown=EXCLUDE)
+    except ValidationError as error:
+        raise BadRequest(f"cannot be used: {', '.join(sorted(str(name) for name in error.messages))}") from None
+    return loaded
+
+
+@blueprint.post("/login")
+def login() -> Response:
+    session.require_same_origin(request)
+    body = _body(LoginSchema())
+    services: Any = current_app.extensions["tidegate"]
+    credential = Basic(body["principal"], body["password"])
+    who, _ = services.authentication.check(credential, services.snapshots.current(), origin.current().address)
+    if who.kind != "user":
+        raise Forbidden("robots have no pages to log in to")
+    response = jsonify(username=who.name)
+    session.start(who, response)
+    db.session.commit()
+    return response
+
+
+@blueprint.route("/log_out", methods=["GET", "POST"])
+def log_out() -> Response:
+    response = jsonify()
+    session.end(request, response)
+    db.session.commit()
+    return response
+
+
+@blueprint.post("/register")
+def sign_up() -> tuple[Response, int]:
+    """Self registration, where it is switched on; with approval the account waits for an administrator."""
+    session.require_same_origin(request)
+    body = _body(UserCreationSchema())
+    waits = register(**body)
+    db.session.commit()
+    return jsonify(username=body["username"], waits_for_approval=waits), 201

@@ -1,0 +1,97 @@
+"""Sessions of the pages: a secret of ours in a cookie, listed and revocable like any other.
+
+The cookie is of no use to other sites: it is `SameSite=Strict`, and a request that changes something must say that it comes
+from our own origin. Answers to Basic credentials never set one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Request, Response, current_app
+from sqlalchemy import update
+
+from authsvc.audit import service as audit
+from authsvc.authn.backends.secrets import identity_of
+from authsvc.authn.identity import Identity
+from authsvc.configuration import service as configuration
+from authsvc.core import origin
+from authsvc.core.api import PREFIX
+from authsvc.core.db import db, utcnow
+from authsvc.core.errors import Forbidden
+from authsvc.core.settings import Settings
+from authsvc.rbac.principal import Principal
+from authsvc.secrets import service as secrets
+from authsvc.secrets.models import Secret
+from authsvc.secrets.rules import Kind
+from authsvc.users import service as users
+
+COOKIE = "sid"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def start(who: Principal, response: Response) -> None:
+    """Log a user in: a new session in a cookie. Commit afterwards."""
+    lifetime = timedelta(minutes=configuration.value("session_timeout"))
+    agent = origin.current().user_agent
+    text, _ = secrets.issue(Kind.SESSION, who.id, who.epoch, name=agent, expires_at=utcnow() + lifetime)
+    audit.record(who.name, "login", "user", who.name, description="session")
+    _set_cookie(response, text)
+
+
+def find(request: Request) -> Identity | None:
+    """The live session that a request shows, or None."""
+    text = request.cookies.get(COOKIE, "")
+    row = secrets.find(text) if text else None
+    return identity_of(row) if row is not None and row.kind == Kind.SESSION else None
+
+
+def end(request: Request, response: Response) -> None:
+    """Log out. Commit afterwards."""
+    row = secrets.find(request.cookies.get(COOKIE, ""))
+    if row is not None and row.kind == Kind.SESSION:
+        row.revoked_at = utcnow()
+    response.delete_cookie(COOKIE, path="/")
+
+
+def prolong(identity: Identity) -> None:
+    """Each use of a session that has lost half of its time gives it all of it again (`session_timeout` is idle time)."""
+    lifetime = timedelta(minutes=configuration.value("session_timeout"))
+    row = db.session.get(Secret, identity.secret_id)
+    if row is not None and row.expires_at is not None and row.expires_at - utcnow() < lifetime / 2:
+        # Past the session's listeners: that a session lasts longer changes no decision elsewhere.
+        prolonged = update(Secret).where(Secret.id == row.id).values(expires_at=utcnow() + lifetime)
+        db.session.connection().execute(prolonged)
+
+
+def require_same_origin(request: Request) -> None:
+    """A request that changes something and shows a cookie must come from our own pages.
+
+    Raises:
+        Forbidden: it does not say so; browsers do, by `Sec-Fetch-Site` or `Origin`.
+    """
+    settings: Settings = current_app.config["TIDEGATE"]
+    if request.method in _SAFE:
+        return
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") == settings.external_url:
+        return
+    raise Forbidden("a request with a session must come from this registry's own pages")
+
+
+def require_own_password(who: Principal, request: Request) -> None:
+    """Whoever logged in with a password that somebody else made changes it before anything else.
+
+    Raises:
+        Forbidden: and this is something else.
+    """
+    own = f"{PREFIX}/users/{who.id}/password"
+    if request.path in (own, f"{PREFIX}/users/current") or not users.get(who.id).password_temporary:
+        return
+    raise Forbidden(f"change the generated password first (PUT {own})")
+
+
+def _set_cookie(response: Response, text: str) -> None:
+    settings: Settings = current_app.config["TIDEGATE"]
+    response.set_cookie(
+        COOKIE, text, path="/", httponly=True, samesite="Strict", secure=settings.external_url.startswith("https:")
+    )

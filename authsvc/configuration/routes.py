@@ -1,0 +1,33 @@
+"""Harbor's configuration API: every item of ours and of the default identity sources."""
+
+from typing import Any
+
+from flask import request
+
+from authsvc.authn import configuration as identity
+from authsvc.configuration import service
+from authsvc.core.api import Blueprint
+from authsvc.core.db import db
+from authsvc.core.errors import Unprocessable
+from authsvc.rbac.guard import require_sysadmin
+
+blueprint = Blueprint("configure", __name__, url_prefix="/configurations", description="Configuration")
+
+
+@blueprint.get("")
+@blueprint.response(200)
+def get_configurations() -> Any:
+    require_sysadmin()
+    return {name: {"value": value, "editable": True} for name, value in sorted((service.values() | identity.values()).items())}
+
+
+@blueprint.put("")
+@blueprint.response(200)
+def update_configurations() -> None:
+    actor = require_sysadmin().name
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise Unprocessable("the body must be a JSON object of items and values")
+    service.change(actor, body)
+    identity.change(actor, body)
+    db.session.commit()

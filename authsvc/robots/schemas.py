@@ -1,0 +1,95 @@
+"""Harbor's robot objects."""
+
+from marshmallow import fields, validate
+
+from authsvc.core.api import Schema, Time
+
+_SHORT = validate.Length(max=255)
+_SECRET = fields.String(load_default="", validate=validate.Length(max=1024))
+
+
+class AccessSchema(Schema):
+    resource = fields.String(required=True, validate=_SHORT)
+    action = fields.String(required=True, validate=_SHORT)
+    effect = fields.String(load_default="allow", validate=validate.OneOf(["allow", ""]), load_only=True)
+
+
+class RobotPermissionSchema(Schema):
+    kind = fields.String(required=True, validate=validate.OneOf(["system", "project"]))
+    namespace = fields.String(required=True, validate=_SHORT)
+    access = fields.List(fields.Nested(AccessSchema), required=True, validate=validate.Length(max=200))
+
+
+class RobotCreateSchema(Schema):
+    name = fields.String(required=True, validate=_SHORT)
+    description = fields.String(load_default="", validate=validate.Length(max=1024))
+    level = fields.String(required=True, validate=validate.OneOf(["system", "project"]))
+    duration = fields.Integer(load_default=None, allow_none=True)
+    disable = fields.Boolean(load_default=False)
+    secret = _SECRET
+    permissions = fields.List(fields.Nested(RobotPermissionSchema), required=True, validate=validate.Length(max=1000))
+
+
+class RobotUpdateSchema(RobotCreateSchema):
+    id = fields.Integer(load_default=None, allow_none=True)
+
+
+class RobotSchema(Schema):
+    always = frozenset({"editable", "disable"})
+
+    id = fields.Integer()
+    name = fields.String()
+    description = fields.String()
+    level = fields.String()
+    duration = fields.Integer()
+    editable = fields.Boolean()
+    disable = fields.Boolean()
+    expires_at = fields.Integer()
+    permissions = fields.List(fields.Nested(RobotPermissionSchema))
+    creator_type = fields.String()
+    creator_ref = fields.Integer()
+    creation_time = Time()
+    update_time = Time()
+
+
+class RobotCreatedSchema(Schema):
+    id = fields.Integer()
+    name = fields.String()
+    secret = fields.String()
+    creation_time = Time()
+    expires_at = fields.Integer()
+
+
+class RobotSecSchema(Schema):
+    always = frozenset({"secret"})
+    secret = _SECRET
+
+
+class RobotV1AccessSchema(Schema):
+    resource = fields.String(required=True, validate=_SHORT)
+    action = fields.String(required=True, validate=_SHORT)
+
+
+class RobotCreateV1Schema(Schema):
+    name = fields.String(required=True, validate=_SHORT)
+    description = fields.String(load_default="", validate=validate.Length(max=1024))
+    expires_at = fields.Integer(load_default=-1)
+    access = fields.List(fields.Nested(RobotV1AccessSchema), required=True, validate=validate.Length(max=200))
+
+
+class RobotDisableSchema(Schema):
+    disable = fields.Boolean(load_default=False)
+
+
+class RobotSecretSchema(Schema):
+    """One of the secrets of a robot, without the secret itself (beyond Harbor's API)."""
+
+    id = fields.Integer()
+    creation_time = Time()
+    last_used_at = Time()
+    last_address = fields.String()
+
+
+class RobotSecretCreatedSchema(Schema):
+    id = fields.Integer()
+    secret = fields.String()
