@@ -9,6 +9,7 @@ import click
 
 import authsvc
 import authsvc.artifacts.commands
+import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
 import authsvc.inbox.commands
 import authsvc.projects.commands
@@ -25,6 +26,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.projects.commands.COMMANDS,
     authsvc.token.commands.COMMANDS,
     authsvc.authn.commands.COMMANDS,
+    authsvc.authn.backends.ldap.commands.COMMANDS,
     authsvc.artifacts.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
 ]

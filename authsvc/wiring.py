@@ -10,6 +10,8 @@ from flask import Blueprint as PageBlueprint
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
 import authsvc.audit.routes
+import authsvc.authn.backends.ldap.routes
+import authsvc.authn.backends.ldap.tasks
 import authsvc.authn.pages
 import authsvc.authn.routes
 import authsvc.configuration.routes
@@ -26,6 +28,7 @@ import authsvc.token.tasks
 import authsvc.users.routes
 from authsvc.authn.authenticators import Chain
 from authsvc.authn.backends import local, robots, secrets
+from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.core.api import Blueprint
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
@@ -40,6 +43,7 @@ API: Sequence[Blueprint] = [
     authsvc.secrets.routes.blueprint,
     authsvc.authn.routes.blueprint,
     authsvc.groups.routes.blueprint,
+    authsvc.authn.backends.ldap.routes.blueprint,
     authsvc.configuration.routes.blueprint,
     authsvc.robots.routes.blueprint,
     authsvc.robots.routes.v1_blueprint,
@@ -54,17 +58,19 @@ PAGES: Sequence[PageBlueprint] = [authsvc.authn.pages.blueprint, authsvc.system.
 
 AUTHENTICATORS = Chain(
     unguessable=[secrets.authenticate],
-    guessable=[robots.authenticate, local.authenticate],
+    guessable=[robots.authenticate, ldap.authenticate, local.authenticate],
 )
 
 JOBS: dict[str, Job] = {
     "RECONCILE": authsvc.artifacts.tasks.reconcile,
+    "LDAP_REREAD": authsvc.authn.backends.ldap.tasks.reread,
     "PURGE": authsvc.inbox.tasks.purge,
     "ROTATE_TOKEN_KEY": authsvc.token.tasks.rotate_if_due,
 }
 # How often each runs by itself, in seconds. RECONCILE also runs when a worker starts.
 SCHEDULES: dict[str, Callable[[Settings], int]] = {
     "RECONCILE": lambda settings: settings.reconcile_seconds,
+    "LDAP_REREAD": lambda settings: settings.ldap_reread_seconds,
     "PURGE": lambda _: 6 * 3600,
     "ROTATE_TOKEN_KEY": lambda _: 12 * 3600,
 }

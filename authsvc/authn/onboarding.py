@@ -46,8 +46,8 @@ def onboard(proof: Proof) -> Identity:
     user = users.get(identity.user_id) if identity else _come_aboard(proof)
     if identity is None:
         identity = _remember(user, proof)
-    elif identity.sysadmin != proof.is_sysadmin:
-        identity.sysadmin = proof.is_sysadmin
+    else:
+        identity.sysadmin, identity.absences, identity.gone = proof.is_sysadmin, 0, False
     _refresh(user, proof)
     if proof.groups is not None:
         groups.replace(user.id, proof.groups)

@@ -43,7 +43,14 @@ class Account:
 
 # Made once: building a statement takes SQLAlchemy longer than running it takes SQLite.
 _ACCOUNT = (
-    select(User.username, User.sysadmin, User.disabled, User.epoch, UserIdentity.sysadmin.label("by_group"))
+    select(
+        User.username,
+        User.sysadmin,
+        User.disabled,
+        User.epoch,
+        UserIdentity.sysadmin.label("by_group"),
+        UserIdentity.gone,
+    )
     .outerjoin(UserIdentity, UserIdentity.user_id == User.id)
     .where(User.id == bindparam("user_id"), User.deleted.is_(False))
 )
@@ -107,7 +114,7 @@ def load_account(execute: Execute, user_id: int) -> Account | None:
         epoch=row.epoch,
         roles=_roles(execute, user_id),
     )
-    return Account(principal, bool(row.disabled))
+    return Account(principal, bool(row.disabled or row.gone))
 
 
 def _roles(execute: Execute, user_id: int) -> dict[int, frozenset[Role]]:

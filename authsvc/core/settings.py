@@ -51,6 +51,7 @@ class Settings:
     login_attempts_per_address: int = 50
     login_window_seconds: int = 300
     reconcile_seconds: int = 900
+    ldap_reread_seconds: int = 900
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -134,7 +135,7 @@ _LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds"
 
 
 def _out_of_range(settings: Settings) -> Iterator[str]:
-    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds", *_LOGIN):
+    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds", "ldap_reread_seconds", *_LOGIN):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
     if settings.credential_cache_seconds < 0:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 
+from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
@@ -162,7 +163,7 @@ def _entity(body: dict[str, Any]) -> User | UserGroup:
     if user.get("user_id"):
         return users.get(user["user_id"])
     if user.get("username"):
-        return users.get_by_name(user["username"])
+        return users.find_by_name(user["username"]) or ldap.aboard(user["username"]) or users.get_by_name(user["username"])
     if group.get("id"):
         return groups.get(group["id"])
     if group.get("group_name") or group.get("ldap_group_dn"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
@@ -36,11 +36,18 @@ class User(Identified, PolicyRelevant, Base):
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 
+    origin: Mapped[UserIdentity | None] = relationship(lazy="selectin", viewonly=True)
+
+    @property
+    def admin_role_in_auth(self) -> bool:
+        """Harbor's word for a system administrator by a group of the directory or provider."""
+        return self.origin is not None and self.origin.sysadmin
+
 
 class UserIdentity(Identified, PolicyRelevant, Base):
     """Where a user comes from, who is not local: `kind` ldap or oidc, the `source` by its name, and the `subject` there (a
     DN or an entry's id; `sub` of the issuer). `sysadmin`: a group there makes him a system administrator (Harbor's
-    `admin_role_in_auth`)."""
+    `admin_role_in_auth`). `absences`: how often in a row the source did not know him; then `gone`, and he may do nothing."""
 
     __tablename__ = "user_identities"
     __policy_on__ = frozenset({"update", "delete"})
@@ -50,6 +57,8 @@ class UserIdentity(Identified, PolicyRelevant, Base):
     source: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(512))
     sysadmin: Mapped[bool] = mapped_column(default=False)
+    absences: Mapped[int] = mapped_column(default=0)
+    gone: Mapped[bool] = mapped_column(default=False)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
 
     __table_args__ = (UniqueConstraint("kind", "source", "subject"), Base.__table_args__)

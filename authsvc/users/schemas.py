@@ -43,7 +43,7 @@ class UserSchema(Schema):
     realname = fields.String()
     comment = fields.String()
     sysadmin_flag = fields.Boolean(attribute="sysadmin")
-    admin_role_in_auth = fields.Constant(False)
+    admin_role_in_auth = fields.Boolean()
     disabled = fields.Boolean()
     creation_time = Time()
     update_time = Time()

@@ -82,9 +82,15 @@ def get(user_id: int) -> User:
 
 def find(login: str) -> User | None:
     """The user who logs in with this name or e-mail, or None."""
-    user = db.session.scalar(select(User).where(User.name_key == name_key(login), User.deleted.is_(False)))
+    user = find_by_name(login)
     if user is None and "@" in login:
         user = db.session.scalar(select(User).where(func.lower(User.email) == login.lower(), User.deleted.is_(False)))
+    return user
+
+
+def find_by_name(username: str) -> User | None:
+    """A user by name, or None."""
+    user: User | None = db.session.scalar(select(User).where(User.name_key == name_key(username), User.deleted.is_(False)))
     return user
 
 
@@ -94,7 +100,7 @@ def get_by_name(username: str) -> User:
     Raises:
         NotFound
     """
-    user = db.session.scalar(select(User).where(User.name_key == name_key(username), User.deleted.is_(False)))
+    user = find_by_name(username)
     if user is None:
         raise NotFound(f"user {username} not found")
     return user
@@ -188,6 +194,18 @@ def delete(actor: str, user: User) -> None:
     user.deleted = True
     db.session.execute(delete_rows(UserIdentity).where(UserIdentity.user_id == user.id))
     user.epoch += 1
+
+
+def note_absence(user_id: int, most: int) -> None:
+    """The source does not know this user any more, or has disabled him; after `most` times in a row he may do nothing here,
+    until it knows him again."""
+    identity = db.session.scalar(select(UserIdentity).where(UserIdentity.user_id == user_id))
+    if identity is None or identity.gone:
+        return
+    identity.absences += 1
+    if identity.absences >= most:
+        identity.gone = True
+        audit.record(f"tidegate:{identity.kind}", "update", "user", get(user_id).username, description="gone from the directory")
 
 
 def _keep_an_admin(leaving: User) -> None:

@@ -59,6 +59,12 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=512), nullable=False),
         sa.Column("sysadmin", sa.Boolean(), nullable=False),
+        sa.Column(
+            "absences",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+        ),
+        sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("creation_time", authsvc.core.db.UtcDateTime(), nullable=False),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_identities_user_id_users")),

@@ -1,0 +1,185 @@
+"""Logging in with a directory's name and password. Several directories are asked in their order; the first that knows the
+name answers for it. Local users' names are never asked about, and nobody's password goes where his name is not from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from authsvc.authn import sources
+from authsvc.authn.backends.ldap import directory
+from authsvc.authn.backends.ldap import settings as ldap_settings
+from authsvc.authn.backends.ldap.breaker import Breaker, Bulkhead
+from authsvc.authn.backends.ldap.client import DirectoryDown, WrongPassword
+from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person
+from authsvc.authn.backends.ldap.settings import LdapSettings
+from authsvc.authn.credentials import Basic
+from authsvc.authn.onboarding import Proof, onboard, origin_of
+from authsvc.core.db import reading
+from authsvc.core.errors import Denied, DomainError, InvalidCredentials, NotFound, Unavailable
+from authsvc.groups.rules import GroupName, dn_key
+from authsvc.users import service as users
+from authsvc.users.models import User
+
+T = TypeVar("T")
+KIND: Final = "ldap"
+_bulkhead = Bulkhead()
+_breakers: dict[tuple[str, LdapSettings], Breaker] = {}
+
+log = structlog.get_logger(component="ldap")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A directory by the name of its source."""
+
+    name: str
+    settings: LdapSettings
+
+
+def directories(only: str = "") -> list[Named]:
+    """The enabled directories, or the one of that name. Needs a transaction.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    if only:
+        source = sources.get(KIND, only)
+        return [Named(source.name, ldap_settings.parse(source.settings))]
+    return [Named(source.name, ldap_settings.parse(source.settings)) for source in sources.of_kind(KIND)]
+
+
+def authenticate(credential: Basic) -> Proof | None:
+    """Somebody from a directory; None if no directory knows the name, or it is a local user's.
+
+    Raises:
+        InvalidCredentials: the directory says that the password is wrong, or several entries have the name.
+        Denied: right, and the account is disabled there.
+        Unavailable: a directory that might know the name does not answer.
+    """
+    if not credential.username or not credential.secret:
+        return None
+    with reading():
+        asked = _asked(credential.username)
+    silent: list[DirectoryDown] = []
+    for named in asked:
+        try:
+            proof = guarded(named, partial(_prove, named, credential))
+        except DirectoryDown as error:
+            silent.append(error)
+            continue
+        if proof is not None:
+            return proof
+    if silent:
+        raise Unavailable(f"logins by directory do not work now: {_first_sentence(silent[0])}", retry_after=10)
+    return None
+
+
+def _asked(username: str) -> Sequence[Named]:
+    """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there."""
+    user = users.find(username)
+    origin = origin_of(user.id) if user else None
+    if user is None:
+        return directories()
+    if origin is None or origin.kind != KIND:
+        return []
+    return [named for named in directories() if named.name == origin.source]
+
+
+def _prove(named: Named, credential: Basic) -> Proof | None:
+    """Find, bind, and read the groups: one connection with our account, another with the user's."""
+
+    def question(here: Directory) -> Proof | None:
+        person = here.find(credential.username)
+        if person is None:
+            return None
+        directory.prove(named.settings, person.dn, credential.secret)
+        if person.disabled:
+            raise Denied(f"the account {person.username} is disabled in the directory {named.name}")
+        return proof_of(named, person, here.groups_of(person))
+
+    try:
+        return directory.ask(named.settings, question)
+    except Ambiguous as error:
+        log.warning("ambiguous_name", directory=named.name, reason=str(error))
+    except WrongPassword as error:
+        log.info("bind_refused", directory=named.name, reason=error.reason)
+    raise InvalidCredentials("the user name or password is not right")
+
+
+def proof_of(named: Named, person: Person, groups: tuple[GroupName, ...]) -> Proof:
+    """What the directory says of a person."""
+    admins = dn_key(named.settings.admin_dn) if named.settings.admin_dn else None
+    return Proof(
+        kind=KIND,
+        source=named.name,
+        subject=person.subject,
+        username=person.username,
+        email=person.email,
+        realname=person.realname,
+        groups=groups,
+        is_sysadmin=admins is not None and any(group.key == admins for group in groups),
+    )
+
+
+def guarded(named: Named, question: Callable[[], T]) -> T:
+    """Ask with an end to the wait, unless the directory is known to be down. Its answers, also the unwelcome ones, count as
+    answers.
+
+    Raises:
+        DirectoryDown, and what the question raises.
+    """
+    if len(_breakers) > 100:  # settings that were changed again and again
+        _breakers.clear()
+    breaker = _breakers.setdefault((named.name, named.settings), Breaker())
+    breaker.before()
+    try:
+        answer = _bulkhead.run(question, named.settings.timeout)
+    except DirectoryDown as error:
+        breaker.failed(str(error))
+        log.warning("directory_down", directory=named.name, reason=str(error))
+        raise
+    except DomainError:
+        breaker.worked()
+        raise
+    breaker.worked()
+    return answer
+
+
+def aboard(username: str) -> User | None:
+    """A person of a directory as a user, without a login: somebody makes him a member. None if no directory knows him.
+    Needs a transaction that may write.
+
+    Raises:
+        Unavailable: a directory does not answer.
+        InvalidCredentials: the name is somebody else's here.
+    """
+    for named in directories():
+        found = asking(named, lambda here: (person, here.groups_of(person)) if (person := here.find(username)) else None)
+        if found is not None:
+            return users.get(onboard(proof_of(named, *found)).account_id)
+    return None
+
+
+def asking(named: Named, question: Callable[[Directory], T]) -> T:
+    """Ask one directory on behalf of an administrator.
+
+    Raises:
+        Unavailable: it does not answer.
+        NotFound: the name stands for several entries.
+    """
+    try:
+        return guarded(named, lambda: directory.ask(named.settings, question))
+    except DirectoryDown as error:
+        raise Unavailable(f"the directory {named.name} does not answer: {error}", retry_after=10) from error
+    except Ambiguous as error:
+        raise NotFound(str(error)) from error
+
+
+def _first_sentence(error: DirectoryDown) -> str:
+    """The reason without the details that are for administrators."""
+    return str(error).partition(" (")[0][:200]
