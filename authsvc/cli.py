@@ -9,6 +9,7 @@ import click
 
 import authsvc
 import authsvc.artifacts.commands
+import authsvc.authn.backends.keyless.commands
 import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
 import authsvc.inbox.commands
@@ -27,6 +28,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.token.commands.COMMANDS,
     authsvc.authn.commands.COMMANDS,
     authsvc.authn.backends.ldap.commands.COMMANDS,
+    authsvc.authn.backends.keyless.commands.COMMANDS,
     authsvc.artifacts.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
 ]

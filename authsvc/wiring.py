@@ -10,8 +10,11 @@ from flask import Blueprint as PageBlueprint
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
 import authsvc.audit.routes
+import authsvc.authn.backends.keyless.routes
 import authsvc.authn.backends.ldap.routes
 import authsvc.authn.backends.ldap.tasks
+import authsvc.authn.backends.oidc.pages
+import authsvc.authn.backends.oidc.routes
 import authsvc.authn.pages
 import authsvc.authn.routes
 import authsvc.configuration.routes
@@ -28,7 +31,9 @@ import authsvc.token.tasks
 import authsvc.users.routes
 from authsvc.authn.authenticators import Chain
 from authsvc.authn.backends import local, robots, secrets
+from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
+from authsvc.authn.backends.oidc import backend as oidc
 from authsvc.core.api import Blueprint
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
@@ -44,6 +49,8 @@ API: Sequence[Blueprint] = [
     authsvc.authn.routes.blueprint,
     authsvc.groups.routes.blueprint,
     authsvc.authn.backends.ldap.routes.blueprint,
+    authsvc.authn.backends.oidc.routes.blueprint,
+    authsvc.authn.backends.keyless.routes.blueprint,
     authsvc.configuration.routes.blueprint,
     authsvc.robots.routes.blueprint,
     authsvc.robots.routes.v1_blueprint,
@@ -54,10 +61,16 @@ API: Sequence[Blueprint] = [
     authsvc.audit.routes.blueprint,
     authsvc.inbox.routes.blueprint,
 ]
-PAGES: Sequence[PageBlueprint] = [authsvc.authn.pages.blueprint, authsvc.system.routes.root, authsvc.gate.catalog.blueprint]
+PAGES: Sequence[PageBlueprint] = [
+    authsvc.authn.pages.blueprint,
+    authsvc.authn.backends.oidc.pages.blueprint,
+    authsvc.system.routes.root,
+    authsvc.gate.catalog.blueprint,
+]
 
 AUTHENTICATORS = Chain(
-    unguessable=[secrets.authenticate],
+    unguessable=[secrets.authenticate, keyless.authenticate],
+    bearer=[oidc.authenticate_bearer],
     guessable=[robots.authenticate, ldap.authenticate, local.authenticate],
 )
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from flask import Flask
 
 from authsvc.authn import credentials, lockout
-from authsvc.authn.credentials import Basic
+from authsvc.authn.credentials import Basic, Bearer
 from authsvc.authn.identity import Identity
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.authn.snapshot import Snapshot
@@ -28,6 +28,7 @@ from authsvc.secrets.rules import limited, may_come_from
 
 _MAX_REMEMBERED = 100_000
 _KEY = os.urandom(32)
+T = TypeVar("T")
 
 
 def fingerprint(*parts: str) -> bytes:
@@ -42,11 +43,18 @@ class Authenticator(Protocol):
     def __call__(self, credential: Basic) -> Identity | Proof | None: ...
 
 
+class BearerAuthenticator(Protocol):
+    """The same for a token that is all there is."""
+
+    def __call__(self, token: str) -> Identity | Proof | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Asked in this order; the last answers for every name. Only what people chose can be guessed, and is counted."""
 
     unguessable: Sequence[Authenticator]
+    bearer: Sequence[BearerAuthenticator]
     guessable: Sequence[Authenticator]
 
 
@@ -77,8 +85,8 @@ class Authentication:
         if known is not None:
             return known
         credential = credentials.parse(header)
-        if not isinstance(credential, Basic):
-            raise InvalidCredentials("a user name with a password or token is expected here")
+        if credential is None:
+            return ANONYMOUS, None
         return self._prove(key, credential, snapshot, address)
 
     def check(self, credential: Basic, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
@@ -95,7 +103,7 @@ class Authentication:
         principal = self.principal(identity, snapshot, address) if identity else None
         return (principal, identity) if principal and identity else None
 
-    def _prove(self, key: bytes, credential: Basic, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
+    def _prove(self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
         identity = self._ask(credential, address)
         principal = self.principal(identity, snapshot, address)
         if principal is None:
@@ -122,8 +130,13 @@ class Authentication:
             raise Denied(refusal)
         return limited(account.principal, identity.limits) if identity.limits is not None else account.principal
 
-    def _ask(self, credential: Basic, address: str) -> Identity:
+    def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
         with self._app.app_context():
+            if isinstance(credential, Bearer):
+                shown = self._first(self._chain.bearer, credential.token)
+                if shown is None:
+                    raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
+                return shown
             identity = self._first(self._chain.unguessable, credential)
             if identity is None:
                 with lockout.counted(credential, address):
@@ -133,7 +146,7 @@ class Authentication:
             return identity
 
     @staticmethod
-    def _first(chain: Sequence[Authenticator], credential: Basic) -> Identity | None:
+    def _first(chain: Sequence[Callable[[T], Identity | Proof | None]], credential: T) -> Identity | None:
         for authenticate in chain:
             found = authenticate(credential)
             if isinstance(found, Proof):

@@ -55,6 +55,11 @@ def onboard(proof: Proof) -> Identity:
     return Identity(user.id, user.epoch)
 
 
+def known(proof: Proof) -> bool:
+    """True if whoever that is has come aboard before."""
+    return _identity(proof) is not None
+
+
 def origin_of(user_id: int) -> UserIdentity | None:
     """Where a user comes from; None for a local one."""
     identity: UserIdentity | None = db.session.scalar(select(UserIdentity).where(UserIdentity.user_id == user_id))

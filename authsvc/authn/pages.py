@@ -8,7 +8,9 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from marshmallow import EXCLUDE, ValidationError, fields, validate
 
 from authsvc.authn import session
+from authsvc.authn.backends.oidc.backend import logout_url
 from authsvc.authn.credentials import Basic
+from authsvc.authn.onboarding import origin_of
 from authsvc.authn.registration import register
 from authsvc.core import origin
 from authsvc.core.api import Schema
@@ -47,6 +49,9 @@ def login() -> Response:
     who, _ = services.authentication.check(credential, services.snapshots.current(), origin.current().address)
     if who.kind != "user":
         raise Forbidden("robots have no pages to log in to")
+    origin_here = origin_of(who.id)
+    if origin_here is not None and origin_here.kind == "oidc":
+        raise Forbidden("log in by your provider; a CLI secret is for docker and the API")
     response = jsonify(username=who.name)
     session.start(who, response)
     db.session.commit()
@@ -55,7 +60,10 @@ def login() -> Response:
 
 @blueprint.route("/log_out", methods=["GET", "POST"])
 def log_out() -> Response:
-    response = jsonify()
+    identity = session.find(request)
+    origin_here = origin_of(identity.account_id) if identity else None
+    url = logout_url(origin_here.source) if origin_here is not None and origin_here.kind == "oidc" else ""
+    response = jsonify(redirect=url)
     session.end(request, response)
     db.session.commit()
     return response

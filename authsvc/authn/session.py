@@ -1,7 +1,7 @@
 """Sessions of the pages: a secret of ours in a cookie, listed and revocable like any other.
 
-The cookie is of no use to other sites: it is `SameSite=Strict`, and a request that changes something must say that it comes
-from our own origin. Answers to Basic credentials never set one.
+The cookie is of no use to other sites: it is `SameSite=Lax`, so that a login that comes back from a provider shows it, and a
+request that changes something must say that it comes from our own origin. Answers to Basic credentials never set one.
 """
 
 from __future__ import annotations
@@ -92,6 +92,4 @@ def require_own_password(who: Principal, request: Request) -> None:
 
 def _set_cookie(response: Response, text: str) -> None:
     settings: Settings = current_app.config["TIDEGATE"]
-    response.set_cookie(
-        COOKIE, text, path="/", httponly=True, samesite="Strict", secure=settings.external_url.startswith("https:")
-    )
+    response.set_cookie(COOKIE, text, path="/", httponly=True, samesite="Lax", secure=settings.external_url.startswith("https:"))

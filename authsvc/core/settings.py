@@ -52,6 +52,7 @@ class Settings:
     login_window_seconds: int = 300
     reconcile_seconds: int = 900
     ldap_reread_seconds: int = 900
+    outgoing_allow: tuple[str, ...] = ()
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -147,8 +148,9 @@ def _not_an_address(settings: Settings) -> Iterator[str]:
         host, _, port = getattr(settings, name).rpartition(":")
         if not host or not port.isdigit():
             yield f"{name} must be host:port"
-    for network in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield f"trusted_proxies: {error}"
+    for name in ("trusted_proxies", "outgoing_allow"):
+        for network in getattr(settings, name):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield f"{name}: {error}"

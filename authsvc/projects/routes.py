@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 
+from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
@@ -100,7 +101,7 @@ def head_project(arguments: dict[str, Any]) -> None:
 @blueprint.response(201)
 def create_project(body: dict[str, Any]) -> Any:
     who = require_login()
-    if who.kind == "robot":
+    if who.kind != "user":
         require_system(Action.CREATE, Resource.PROJECT)
     elif who.limits is not None:
         raise Forbidden("this access token is limited and cannot create projects")
@@ -134,6 +135,7 @@ def delete_project(project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.DELETE)
     repositories.require_empty(project)
     robots.delete_of_project(who.name, project.id)
+    keyless.remove_of_project(project.id)
     service.delete(who.name, project)
     db.session.commit()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from authsvc.rbac.permissions import Permission
@@ -28,7 +29,8 @@ class Principal:
     """An authenticated caller, or nobody. `name` is what the registry reports as actor; "" for nobody.
 
     `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots and workloads
-    permissions. `limits`: with this credential no more than that may be done, whatever the roles.
+    permissions; `repositories` binds a workload to some, by patterns for what comes after the project. `limits`: with this
+    credential no more than that may be done, whatever the roles.
     """
 
     kind: Literal["user", "robot", "workload", "anonymous"]
@@ -40,6 +42,12 @@ class Principal:
     robot_id: int = 0
     permissions: Permissions = field(default_factory=dict)
     limits: Permissions | None = None
+    repositories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def may_touch(self, project: ProjectRef, repository: str) -> bool:
+        """False if this principal is bound to some repositories of the project and that full name is none of them."""
+        patterns = self.repositories.get(project.id)
+        return patterns is None or any(fnmatchcase(repository.partition("/")[2], pattern) for pattern in patterns)
 
     @property
     def is_authenticated(self) -> bool:

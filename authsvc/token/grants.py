@@ -42,15 +42,18 @@ def grant(who: Principal, asked: Sequence[Scope], find_project: Callable[[str], 
             continue
         if scope.type == "repository" and is_repository(scope.name):
             project = find_project(project_of(scope.name))
-            granted.append(Access("repository", scope.name, _repository_actions(who, scope.actions, project)))
+            granted.append(Access("repository", scope.name, _repository_actions(who, scope, project)))
         elif (scope.type, scope.name) == _CATALOG:
             actions = ("*",) if who.is_sysadmin and "*" in scope.actions else ()
             granted.append(Access("registry", "catalog", actions))
     return tuple(granted)
 
 
-def _repository_actions(who: Principal, asked: frozenset[str], project: ProjectRef | None) -> tuple[str, ...]:
-    if project is None:  # for administrators as for everybody: no project, nothing to push to
+def _repository_actions(who: Principal, scope: Scope, project: ProjectRef | None) -> tuple[str, ...]:
+    asked = scope.actions
+    if project is None or not who.may_touch(
+        project, scope.name
+    ):  # no project: for administrators as for everybody: no project, nothing to push to
         return ()
     everything = "*" in asked
     return tuple(

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
@@ -117,6 +118,9 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 @blueprint.response(200)
 def set_password(body: dict[str, Any], user_id: int) -> None:
     who = _self_or_sysadmin(user_id, to_change=True)
+    origin = origin_of(user_id)
+    if origin is not None:
+        raise PreconditionFailed(f"the password of this user lives in the {origin.kind} source {origin.source}")
     old = body["old_password"] if who.id == user_id else None
     service.set_password(who.name, service.get(user_id), body["new_password"], old=old)
     db.session.commit()

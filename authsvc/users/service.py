@@ -152,6 +152,13 @@ def set_password(actor: str, user: User, password: str, *, old: str | None = Non
     audit.record(actor, "update", "user", user.username, description="password")
 
 
+def forget_password(actor: str, user: User) -> None:
+    """The password is good no more, nor what was logged in with it."""
+    user.password_hash = None
+    user.epoch += 1
+    audit.record(actor, "update", "user", user.username, description="password removed")
+
+
 def set_sysadmin(actor: str, user: User, sysadmin: bool) -> None:
     """Make or unmake a system administrator.
 

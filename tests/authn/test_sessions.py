@@ -28,7 +28,7 @@ def test_log_in_look_and_log_out(world: World) -> None:
     response = log_in(client, "admin")
     cookie = response.headers["Set-Cookie"]
     assert response.status_code == 200
-    for part in ("sid=tgs_", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"):
+    for part in ("sid=tgs_", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"):
         assert part in cookie
     assert client.get("/api/v2.0/users/current", base_url="https://localhost").get_json()["username"] == "admin"
     client.post("/c/log_out", headers=OWN, base_url="https://localhost")

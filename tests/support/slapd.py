@@ -71,6 +71,10 @@ def group_dn(name: str) -> str:
     return f"cn={name},ou=groups,{BASE}"
 
 
+_REFERRAL = (
+    f"dn: ou=elsewhere,{BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\n"
+    f"ref: ldap://127.0.0.1:1/ou=elsewhere,{BASE}\n"
+)
 _SEED = "\n".join(
     [
         f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n",
@@ -79,8 +83,7 @@ _SEED = "\n".join(
         f"dn: ou=groups,{BASE}\nobjectClass: organizationalUnit\nou: groups\n",
         f"dn: {READER}\nobjectClass: person\ncn: reader\nsn: reader\nuserPassword: {READER_PASSWORD}\n",
         f"dn: {LIMITED}\nobjectClass: person\ncn: limited\nsn: limited\nuserPassword: {READER_PASSWORD}\n",
-        f"dn: ou=elsewhere,{BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: elsewhere\n"
-        f"ref: ldap://127.0.0.1:1/ou=elsewhere,{BASE}\n",
+        _REFERRAL,
         *(_person(uid) for uid in ("alice", "bob", "carol", "dave", "Zoë*(star)", "admin")),
         f"dn: uid=bob,ou=twins,{BASE}\nobjectClass: inetOrgPerson\nuid: twin\ncn: Twin\nsn: Twin\nuserPassword: x\n",
         f"dn: cn=twin,ou=twins,{BASE}\nobjectClass: inetOrgPerson\nuid: twin\ncn: twin\nsn: Twin\nuserPassword: x\n",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import pytest
 
 from authsvc.authn import sources
@@ -15,6 +18,7 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.models import User
 from tests.support import slapd
 from tests.support.faultproxy import fault_proxy
 from tests.support.slapd import Slapd
@@ -27,7 +31,7 @@ def status(world: World, name: str, password: str = PASSWORD) -> int:
     return world.client.get("/service/token?service=harbor-registry", headers=basic(name, password)).status_code
 
 
-def configure(world: World, directory: Slapd, name: str = "default", **changes: object) -> None:
+def configure(world: World, directory: Slapd, name: Any = "default", **changes: object) -> None:
     backend._breakers.clear()
     with world.changes():
         sources.save("test", "ldap", name, directory.settings(**changes))
@@ -80,7 +84,7 @@ def test_the_name_is_the_entrys_own(connected: World) -> None:
     assert status(connected, "ALICE") == 200
     assert status(connected, "alice") == 200
     with connected.changes():
-        assert [user.username for user in db.session.scalars(users.all_users().order_by(users.User.id))] == ["admin", "alice"]
+        assert [user.username for user in db.session.scalars(users.all_users().order_by(User.id))] == ["admin", "alice"]
 
 
 def test_a_local_user_keeps_his_name_and_password(connected: World) -> None:
@@ -125,7 +129,9 @@ def test_a_directory_that_cannot_be_trusted_or_asked_is_an_outage(
 ) -> None:
     """503 with a reason, never 401: nobody can be told right from wrong. And local users do not notice."""
     ports = {"port": directory.port, "tls_port": directory.tls_port}
-    formatted = {name: value.format(**ports) if isinstance(value, str) else value for name, value in changes.items()}
+    formatted: dict[str, object] = {
+        name: value.format(**ports) if isinstance(value, str) else value for name, value in changes.items()
+    }
     configure(world, directory, **formatted)
     response = world.client.get("/service/token?service=harbor-registry", headers=basic("alice"))
     assert response.status_code == 503
@@ -155,10 +161,8 @@ def test_starttls_that_a_stranger_strips_ends_before_the_password(world: World, 
             # LDAPResult unavailable(52) to the extended request of the same id.
             client.sendall(bytes([0x30, 0x0C, 0x02, 0x01, message[4], 0x78, 0x07, 0x0A, 0x01, 52, 0x04, 0x00, 0x04, 0x00]))
             client.settimeout(1)
-            try:
+            with contextlib.suppress(OSError):
                 seen.extend(client.recv(65536))
-            except OSError:
-                pass
             client.close()
             self.listener.close()
 

@@ -77,7 +77,7 @@ def test_robots_do_not_notice_a_black_hole(world: World, proxied: FaultProxy) ->
     before = pulls(500)
     proxied.set("swallow")
     answers: list[tuple[int, float]] = []
-    threads = [threading.Thread(target=lambda n=n: answers.append(login(world, f"user{n}"))) for n in range(16)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda n=n: answers.append(login(world, f"user{n}"))) for n in range(16)]
     for thread in threads:
         thread.start()
     time.sleep(0.5)

@@ -14,7 +14,7 @@ from authsvc.groups.rules import GroupName, GroupType, dn_key
 
 T = TypeVar("T")
 _DISABLED = 0x2  # userAccountControl (MS-ADTS 2.2.16): ADS_UF_ACCOUNTDISABLE
-_AD = "1.2.840.113556.1.4.800"  # supportedCapabilities of Active Directory
+ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"  # supportedCapabilities of Active Directory
 _DEPTH = 10
 _MOST_GROUPS = 2000
 
@@ -172,7 +172,7 @@ class Directory:
         return GroupName(GroupType.LDAP, entry.first(self.settings.group_name) or _name_in(entry.dn), entry.dn)
 
     def _is_active_directory(self) -> bool:
-        return _AD in self.client.root().texts("supportedCapabilities")
+        return ACTIVE_DIRECTORY in self.client.root().texts("supportedCapabilities")
 
     @staticmethod
     def _add(found: dict[str, GroupName], group: GroupName) -> bool:

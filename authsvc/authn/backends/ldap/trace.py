@@ -14,7 +14,7 @@ from sqlalchemy import select
 from authsvc.authn.backends.ldap import filters
 from authsvc.authn.backends.ldap.backend import Named, proof_of
 from authsvc.authn.backends.ldap.client import Client, DirectoryDown, WrongPassword, connected
-from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person, prove
+from authsvc.authn.backends.ldap.directory import ACTIVE_DIRECTORY, Ambiguous, Directory, Person, prove
 from authsvc.authn.backends.ldap.settings import CONNECT_SECONDS
 from authsvc.core.db import db
 from authsvc.groups.models import UserGroup
@@ -135,8 +135,9 @@ def _tls(named: Named, found: _Found, stack: ExitStack) -> str:
 
 def _root(named: Named, found: _Found) -> str:
     root = found.directory(named).client.root()
-    vendor = root.first("vendorName") or ("Active Directory" if root.first("supportedCapabilities") else "OpenLDAP or another")
-    return f"{vendor}; holds {', '.join(root.texts('namingContexts')) or 'nothing that it tells'}"
+    kind = "Active Directory" if ACTIVE_DIRECTORY in root.texts("supportedCapabilities") else "an LDAP directory"
+    vendor = root.first("vendorName")
+    return f"{kind}{f' by {vendor}' if vendor else ''}; holds {', '.join(root.texts('namingContexts')) or 'nothing that it tells'}"
 
 
 def _bind(named: Named, found: _Found) -> str:

@@ -1,0 +1,188 @@
+"""Logging in at a provider, and showing its ID token to our API."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flask import current_app
+
+from authsvc.authn import sources
+from authsvc.authn.backends.oidc import claims as claims_of
+from authsvc.authn.backends.oidc import settings as oidc_settings
+from authsvc.authn.backends.oidc.provider import Issuer, issuer_of, unverified_issuer
+from authsvc.authn.backends.oidc.settings import OidcSettings
+from authsvc.authn.onboarding import Proof, known
+from authsvc.core.db import reading
+from authsvc.core.errors import BadRequest, InvalidCredentials
+from authsvc.core.sealing import seal, unseal
+from authsvc.core.settings import Settings
+
+KIND: Final = "oidc"
+FLOW_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider by the name of its source."""
+
+    name: str
+    settings: OidcSettings
+
+    @property
+    def issuer(self) -> Issuer:
+        own: Settings = current_app.config["TIDEGATE"]
+        return issuer_of(self.settings.issuer, own.outgoing_allow, verify=self.settings.verify, ca=self.settings.ca)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One login on its way, kept by the browser in a sealed cookie."""
+
+    provider: str
+    state: str
+    nonce: str
+    verifier: str
+    back_to: str
+    started: float
+
+
+def providers() -> list[Provider]:
+    """The enabled providers. Needs a transaction."""
+    return [Provider(source.name, oidc_settings.parse(source.settings)) for source in sources.of_kind(KIND)]
+
+
+def provider(name: str) -> Provider:
+    """The enabled provider of that name.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    found = next((one for one in providers() if one.name == name), None)
+    if found is None:
+        raise BadRequest("logging in by that provider is not configured")
+    return found
+
+
+def redirect_uri() -> str:
+    """Where providers send people back to; this is what to register there."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    return f"{settings.external_url}/c/oidc/callback"
+
+
+# -- the code flow -----------------------------------------------------------------------------------------------------
+
+
+def start(name: str, back_to: str) -> tuple[str, str]:
+    """Where to send the browser, and the sealed flow for its cookie.
+
+    Raises:
+        BadRequest, Unavailable
+    """
+    at = provider(name)
+    flow = Flow(
+        name, secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), own_path(back_to), time.time()
+    )
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(flow.verifier.encode()).digest()).rstrip(b"=").decode()
+    query = dict(at.settings.extra) | {
+        "response_type": "code",
+        "client_id": at.settings.client_id,
+        "redirect_uri": redirect_uri(),
+        "scope": at.settings.scope,
+        "state": flow.state,
+        "nonce": flow.nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    endpoint = at.issuer.endpoint("authorization_endpoint")
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", seal(json.dumps(asdict(flow)))
+
+
+def flow_in(cookie: str, state: str) -> Flow:
+    """The flow that a browser comes back with.
+
+    Raises:
+        InvalidCredentials: none, another one's, or too old.
+    """
+    try:
+        flow = Flow(**json.loads(unseal(cookie)))
+    except Exception:  # of whatever kind: it is not ours
+        raise InvalidCredentials("this login was not started here; start again") from None
+    if not secrets.compare_digest(flow.state.encode(), state.encode()) or time.time() - flow.started > FLOW_SECONDS:
+        raise InvalidCredentials("this login took too long, or was not started here; start again")
+    return flow
+
+
+def redeem(at: Provider, code: str, flow: Flow) -> dict[str, Any]:
+    """The checked claims for an authorization code, with those of the userinfo endpoint for the same subject.
+
+    Raises:
+        InvalidCredentials, Unavailable
+    """
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri(), "code_verifier": flow.verifier}
+    client = (at.settings.client_id, at.settings.client_secret)
+    answer = at.issuer.ask("POST", at.issuer.endpoint("token_endpoint"), data=form, auth=client)
+    if not isinstance(answer, dict) or not isinstance(answer.get("id_token"), str):
+        raise InvalidCredentials("the provider gave no ID token")
+    claims = at.issuer.verify(answer["id_token"], at.settings.client_id)
+    if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), flow.nonce.encode()):
+        raise InvalidCredentials("the ID token belongs to another login")
+    return _with_userinfo(at, claims, answer.get("access_token"))
+
+
+def _with_userinfo(at: Provider, claims: dict[str, Any], access_token: Any) -> dict[str, Any]:
+    if not isinstance(access_token, str) or not at.issuer.discover().get("userinfo_endpoint"):
+        return claims
+    more = at.issuer.ask("GET", at.issuer.endpoint("userinfo_endpoint"), headers={"Authorization": f"Bearer {access_token}"})
+    same = isinstance(more, dict) and more.get("sub") == claims["sub"]  # OpenID Connect Core 5.3.4
+    return {**more, **claims} if same else claims
+
+
+def proof(at: Provider, claims: Mapping[str, Any], username: str = "") -> Proof:
+    """The proof for checked claims."""
+    return claims_of.proof(at.name, at.settings, claims, username)
+
+
+def logout_url(name: str) -> str:
+    """Where to send the browser to log out at the provider, too; "" if that is not wanted or not possible."""
+    found = next((one for one in providers() if one.name == name), None)
+    if found is None or not found.settings.logout:
+        return ""
+    endpoint = found.issuer.discover().get("end_session_endpoint")
+    settings: Settings = current_app.config["TIDEGATE"]
+    query = {"client_id": found.settings.client_id, "post_logout_redirect_uri": f"{settings.external_url}/"}
+    return f"{endpoint}?{urlencode(query)}" if isinstance(endpoint, str) else ""
+
+
+def own_path(path: str) -> str:
+    """A path of our own to go back to; whatever else was asked for becomes the front page (open redirect)."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+# -- ID tokens on the API ------------------------------------------------------------------------------------------------
+
+
+def authenticate_bearer(token: str) -> Proof | None:
+    """An ID token of a provider of ours, given to our client; None if it is of no provider.
+
+    Raises:
+        InvalidCredentials: wrong, or of somebody who never logged in here and is not to come aboard by himself.
+        Unavailable: the provider's keys cannot be had.
+    """
+    issuer = unverified_issuer(token)
+    with reading():
+        found = next((one for one in providers() if one.settings.issuer == issuer), None) if issuer else None
+    if found is None:
+        return None
+    shown = proof(found, found.issuer.verify(token, found.settings.client_id))
+    with reading():
+        if not found.settings.auto_onboard and not known(shown):
+            raise InvalidCredentials("log in at the pages once, to choose a user name")
+    return shown

@@ -1,0 +1,69 @@
+"""From a provider's claims to a proof. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from authsvc.authn.backends.oidc.settings import OidcSettings
+from authsvc.authn.onboarding import Proof
+from authsvc.core.errors import InvalidCredentials
+from authsvc.groups.rules import GroupName, GroupType
+
+_MOST_GROUPS = 1000
+
+
+def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], username: str = "") -> Proof:
+    """Who the claims are about; `username` is what somebody chose at the first login, else the user claim says it.
+
+    Raises:
+        InvalidCredentials: there is no subject.
+    """
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject or len(subject) > 255:
+        raise InvalidCredentials("the provider does not say who logged in (no sub)")
+    groups = groups_in(settings, claims)
+    names = {group.name for group in groups} if groups is not None else set()
+    return Proof(
+        kind="oidc",
+        source=source,
+        subject=f"{settings.issuer}#{subject}"[:512],
+        username=username or suggested_name(settings, claims),
+        email=_text(claims, "email"),
+        realname=_text(claims, "name"),
+        groups=groups,
+        is_sysadmin=bool(settings.admin_group) and settings.admin_group in names,
+    )
+
+
+def suggested_name(settings: OidcSettings, claims: Mapping[str, Any]) -> str:
+    """A user name by the user claim, else by what people usually have."""
+    for claim in (settings.user_claim, "preferred_username", "nickname", "email"):
+        if name := _text(claims, claim):
+            return name
+    return ""
+
+
+def groups_in(settings: OidcSettings, claims: Mapping[str, Any]) -> tuple[GroupName, ...] | None:
+    """The groups in the claim: a list, one text, or several parted by commas; a dot leads into an object, as in
+    `realm_access.roles`. None if no claim is configured: then groups are left as they are."""
+    if not settings.groups_claim:
+        return None
+    found: Any = claims.get(settings.groups_claim)
+    if found is None:
+        found = claims
+        for part in settings.groups_claim.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+    if isinstance(found, str):
+        found = found.split(",")
+    if not isinstance(found, list):
+        return ()
+    names = dict.fromkeys(name.strip() for name in found[:_MOST_GROUPS] if isinstance(name, str) and name.strip())
+    wanted = re.compile(settings.group_filter)
+    return tuple(GroupName(GroupType.OIDC, name[:255]) for name in names if wanted.search(name))
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    return value.strip()[:255] if isinstance(value, str) else ""

@@ -1,0 +1,100 @@
+"""The browser's way through a provider: out, back, and a page for the user name at the first login."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
+
+from authsvc.authn import session
+from authsvc.authn.backends.oidc import backend
+from authsvc.authn.backends.oidc.claims import suggested_name
+from authsvc.authn.onboarding import Proof, known, onboard
+from authsvc.core import origin
+from authsvc.core.db import db, transaction
+from authsvc.core.errors import DomainError, InvalidCredentials
+from authsvc.core.sealing import seal, unseal
+
+blueprint = Blueprint("oidc_pages", __name__, url_prefix="/c/oidc")
+_FLOW, _CLAIMS = "oidc_flow", "oidc_claims"
+
+
+def _cookie(response: Response, name: str, sealed: str) -> None:
+    secure = current_app.config["TIDEGATE"].external_url.startswith("https:")
+    response.set_cookie(name, sealed, max_age=backend.FLOW_SECONDS, path="/c/oidc", httponly=True, samesite="Lax", secure=secure)
+
+
+@blueprint.get("/login")
+def login() -> Response:
+    """Send the browser to the provider."""
+    url, flow = backend.start(request.args.get("provider", "default"), request.args.get("redirect_url", "/"))
+    response = _go(url)
+    _cookie(response, _FLOW, flow)
+    return response
+
+
+@blueprint.get("/callback")
+def callback() -> Response:
+    """Back from the provider: log in, or ask for a user name first."""
+    flow = backend.flow_in(request.cookies.get(_FLOW, ""), request.args.get("state", ""))
+    if "code" not in request.args:
+        raise InvalidCredentials(f"the provider refused: {request.args.get('error', 'no reason given')[:100]}")
+    at = backend.provider(flow.provider)
+    db.session.rollback()  # the network comes next
+    claims = backend.redeem(at, request.args["code"], flow)
+    shown = backend.proof(at, claims)
+    if not at.settings.auto_onboard and not known(shown):
+        response = _go("/c/oidc/onboard")
+        _cookie(response, _CLAIMS, seal(json.dumps({"provider": at.name, "claims": claims, "back_to": flow.back_to})))
+        return response
+    return _logged_in(shown, flow.back_to)
+
+
+@blueprint.route("/onboard", methods=["GET", "POST"])
+def first_login() -> Response:
+    """The first login: choose a user name."""
+    try:
+        kept = json.loads(unseal(request.cookies.get(_CLAIMS, "")))
+        at, claims = backend.provider(kept["provider"]), kept["claims"]
+    except (DomainError, ValueError, KeyError):
+        raise InvalidCredentials("this login took too long; start again") from None
+    chosen = request.form.get("username", "")
+    if request.method == "GET":
+        return _ask_name(suggested_name(at.settings, claims), at.settings.label, "")
+    session.require_same_origin(request)
+    try:
+        return _logged_in(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), kept["back_to"])
+    except DomainError as error:
+        return _ask_name(chosen, at.settings.label, error.message)
+
+
+def _ask_name(username: str, label: str, problem: str) -> Response:
+    language = request.accept_languages.best_match(["en", "zh"]) or "en"
+    page = render_template("oidc_onboard.html", username=username, provider=label, problem=problem, language=language)
+    return Response(page, status=409 if problem else 200, mimetype="text/html")
+
+
+def _logged_in(shown: Proof, back_to: str) -> Response:
+    with transaction():
+        identity = onboard(shown)
+    services = current_app.extensions["tidegate"]
+    who = services.authentication.principal(identity, services.snapshots.current(), origin.current().address)
+    if who is None:
+        raise InvalidCredentials("the account is gone")
+    response = _go(backend.own_path(back_to))
+    with transaction():
+        session.start(who, response)
+    response.delete_cookie(_FLOW, path="/c/oidc")
+    response.delete_cookie(_CLAIMS, path="/c/oidc")
+    return response
+
+
+def _go(where: str) -> Response:
+    made: Response = redirect(where)  # type: ignore[assignment] # Werkzeug's, of which Flask's is one
+    return made
+
+
+@blueprint.get("/providers")
+def list_providers() -> Response:
+    """What the login page shows: names and labels, nothing else."""
+    return jsonify([{"name": one.name, "label": one.settings.label} for one in backend.providers()])

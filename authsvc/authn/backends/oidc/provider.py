@@ -1,0 +1,143 @@
+"""A provider or issuer: its discovery document and keys, fetched when needed and kept for a while.
+
+Sources: OpenID Connect Discovery 1.0, RFC 7517 (JWK), OpenID Connect Core 1.0 section 3.1.3.7 (checks of an ID token).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jwt
+
+from authsvc.core.errors import InvalidCredentials, Unavailable
+from authsvc.core.outgoing import ask_json
+
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+LEEWAY = 60  # seconds
+_KEEP = 3600.0  # seconds that documents are kept
+_PAUSE = 30.0  # seconds between two fetches because of a key that we do not know
+_MAX_KEYS = 100
+_MAX_ISSUERS = 100
+
+
+class Issuer:
+    """Verifies what one issuer signs. Shared by the threads of a process."""
+
+    def __init__(self, issuer: str, networks: Sequence[str], *, verify: bool = True, ca: str = "") -> None:
+        self.issuer = issuer
+        self._networks = networks
+        self._verify = verify
+        self._ca = ca
+        self._lock = threading.Lock()
+        self._document: Mapping[str, Any] = {}
+        self._fetched = 0.0
+        self._keys: dict[str, Any] = {}
+        self._keys_fetched = 0.0
+
+    def ask(self, method: str, url: str, **options: Any) -> Any:
+        """A guarded request to this provider."""
+        return ask_json(method, url, self._networks, verify=self._verify, ca=self._ca, **options)
+
+    def discover(self) -> Mapping[str, Any]:
+        """The discovery document.
+
+        Raises:
+            Unavailable: not to be had, or it speaks of another issuer.
+        """
+        with self._lock:
+            if not self._document or time.monotonic() - self._fetched > _KEEP:
+                document = self.ask("GET", f"{self.issuer}/.well-known/openid-configuration")
+                if not isinstance(document, dict) or str(document.get("issuer", "")).rstrip("/") != self.issuer:
+                    raise Unavailable(f"{self.issuer} calls itself by another name", retry_after=60)
+                self._document, self._fetched = document, time.monotonic()
+            return self._document
+
+    def endpoint(self, name: str) -> str:
+        """An endpoint by its name in the document.
+
+        Raises:
+            Unavailable: it has none.
+        """
+        url = self.discover().get(name)
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise Unavailable(f"{self.issuer} has no {name}", retry_after=60)
+        return url
+
+    def verify(self, token: str, audience: str) -> dict[str, Any]:
+        """The claims of a token that this issuer signed for `audience`.
+
+        Raises:
+            InvalidCredentials: wrong in any way.
+            Unavailable: the keys cannot be had.
+        """
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+            key = self._key(key_id if isinstance(key_id, str) else "")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=audience,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iat", "sub", "iss", "aud"]},
+            )
+        except (jwt.PyJWTError, ValueError, KeyError) as error:
+            raise InvalidCredentials("the token is not one that the issuer signed for us, or has expired") from error
+        if str(claims["iss"]).rstrip("/") != self.issuer:
+            raise InvalidCredentials("the token is from another issuer")
+        if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp", audience) != audience:
+            raise InvalidCredentials("the token was given to somebody else (azp)")
+        return claims
+
+    def _key(self, key_id: str) -> Any:
+        endpoint = self.endpoint("jwks_uri")
+        with self._lock:
+            age = time.monotonic() - self._keys_fetched
+            if not self._keys or age > _KEEP or (key_id not in self._keys and age > _PAUSE):
+                self._keys = _parse_keys(self.ask("GET", endpoint))
+                self._keys_fetched = time.monotonic()
+            if key_id in self._keys:
+                return self._keys[key_id]
+            if not key_id and len(self._keys) == 1:
+                return next(iter(self._keys.values()))
+        raise InvalidCredentials("the token is signed with a key that the issuer does not have")
+
+
+def _parse_keys(document: Any) -> dict[str, Any]:
+    listed = document.get("keys") if isinstance(document, dict) else None
+    keys = {}
+    for entry in listed[:_MAX_KEYS] if isinstance(listed, list) else ():
+        try:
+            if entry.get("use", "sig") == "sig" and entry.get("kty") != "oct":
+                keys[str(entry.get("kid", ""))] = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, AttributeError, TypeError, ValueError):
+            continue  # of a kind that we do not know: it signs nothing that we take
+    return keys
+
+
+_issuers: dict[tuple[Any, ...], Issuer] = {}
+_issuers_lock = threading.Lock()
+
+
+def issuer_of(url: str, networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Issuer:
+    """The issuer with what this process knows of it."""
+    key = (url, tuple(networks), verify, ca)
+    with _issuers_lock:
+        if key not in _issuers:
+            if len(_issuers) >= _MAX_ISSUERS:
+                _issuers.clear()
+            _issuers[key] = Issuer(url, networks, verify=verify, ca=ca)
+        return _issuers[key]
+
+
+def unverified_issuer(token: str) -> str:
+    """The issuer that a token says it is from, to find out whose keys to check it with; "" if it is no JWT."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return ""
+    issuer = claims.get("iss", "")
+    return issuer.rstrip("/") if isinstance(issuer, str) else ""

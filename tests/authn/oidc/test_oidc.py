@@ -1,0 +1,271 @@
+"""OpenID Connect against npm's certified provider, by a client that follows redirects and fills in forms as a browser does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import requests
+from werkzeug.test import Client
+
+from authsvc.authn import sources
+from authsvc.authn.backends.oidc import provider as known_providers
+from authsvc.core.db import db
+from authsvc.core.settings import Settings
+from authsvc.groups import service as groups
+from authsvc.groups.rules import GroupName, GroupType
+from authsvc.projects import members
+from authsvc.projects import service as projects
+from authsvc.rbac.roles import Role
+from authsvc.users import service as users
+from authsvc.wsgi import Front
+from tests.support.oidc_provider import CLIENT_SECRET, OidcProvider, oidc_provider
+from tests.support.world import World, basic
+
+URL = "http://registry.test"
+
+
+@pytest.fixture(scope="session")
+def oidc() -> Iterator[OidcProvider]:
+    with oidc_provider(URL) as running:
+        yield running
+
+
+@pytest.fixture
+def login_world(make_settings: Callable[..., Settings]) -> Iterator[World]:
+    known_providers._issuers.clear()
+    made = World(Front(make_settings(outgoing_allow=("127.0.0.0/8",), external_url=URL)))
+    made.user("admin", sysadmin=True)
+    yield made
+    made.close()
+
+
+def configure(world: World, oidc: OidcProvider, **changes: object) -> None:
+    with world.changes():
+        sources.save("test", "oidc", "default", oidc.settings(**changes))
+
+
+class Person:
+    """Somebody at a browser: cookies at both sides, redirects followed, the provider's forms filled in."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.client = Client(world.front)
+        self.at_provider = requests.Session()
+        self.name = name
+
+    def close(self) -> None:
+        self.at_provider.close()
+
+    def log_in(self, back_to: str = "/") -> tuple[int, str]:
+        """Status and path where the browser ends at the registry."""
+        response = self.client.get("/c/oidc/login", query_string={"redirect_url": back_to}, base_url=URL)
+        assert response.status_code == 302, response.text
+        return self.come_back(self._pass_the_provider(response.headers["Location"]))
+
+    def come_back(self, url: str) -> tuple[int, str]:
+        while True:
+            parts = urlsplit(url)
+            response = self.client.get(f"{parts.path}?{parts.query}", base_url=URL)
+            if response.status_code != 302 or not response.headers["Location"].startswith("/c/"):
+                return response.status_code, response.headers.get("Location", parts.path)
+            url = response.headers["Location"]
+
+    def _pass_the_provider(self, url: str) -> str:
+        for _ in range(12):
+            if url.startswith(URL):
+                return url
+            response = self.at_provider.get(url, allow_redirects=False, timeout=10)
+            while response.status_code == 200:
+                action = re.search(r'action="([^"]+)"', response.text)
+                prompt = re.search(r'name="prompt" value="([^"]+)"', response.text)
+                assert action and prompt, response.text
+                form = {"prompt": prompt[1], "login": self.name, "password": "x"}
+                response = self.at_provider.post(urljoin(url, action[1]), data=form, allow_redirects=False, timeout=10)
+            assert response.status_code in (302, 303), response.text
+            url = urljoin(url, response.headers["Location"])
+        raise AssertionError("the provider never sent us back")
+
+    def current(self) -> dict[str, object]:
+        found: dict[str, object] = self.client.get("/api/v2.0/users/current", base_url=URL).get_json()
+        return found
+
+
+@pytest.fixture
+def person(login_world: World) -> Iterator[Callable[[str], Person]]:
+    made: list[Person] = []
+
+    def make(name: str) -> Person:
+        made.append(Person(login_world, name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_log_in_and_be_somebody(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc)
+    olga = person("olga")
+    assert olga.log_in("/projects?page=2") == (302, "/projects?page=2")
+    current = olga.current()
+    assert (current["username"], current["email"], current["realname"]) == ("olga", "olga@example.org", "olga Example")
+    again = person("olga")
+    again.log_in()
+    assert again.current()["user_id"] == current["user_id"]
+
+
+def test_groups_give_roles_and_make_administrators(
+    login_world: World, oidc: OidcProvider, person: Callable[[str], Person]
+) -> None:
+    configure(login_world, oidc, oidc_group_filter="^registry-", oidc_admin_group="registry-admins")
+    login_world.project("web", 1)
+    with login_world.changes():
+        group = groups.onboard(GroupName(GroupType.OIDC, "registry-developers"))
+        members.add("test", projects.get_by_name("web"), group, Role.DEVELOPER)
+    olga, root = person("olga"), person("root")
+    olga.log_in()
+    root.log_in()
+    assert [p["name"] for p in olga.client.get("/api/v2.0/projects", base_url=URL).get_json()] == ["web"]
+    assert root.client.get("/api/v2.0/users", base_url=URL).status_code == 200
+    assert olga.client.get("/api/v2.0/users", base_url=URL).status_code == 403
+    with login_world.changes():
+        found = [g.group_name for g in db.session.scalars(groups.of_user(users.get_by_name("olga").id))]
+        assert found == ["registry-developers"], "chess is filtered out"
+
+
+def test_the_first_login_asks_for_a_name(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc, oidc_auto_onboard=False)
+    olga = person("olga")
+    assert olga.log_in("/x") == (200, "/c/oidc/onboard")
+    page = olga.client.get("/c/oidc/onboard", base_url=URL, headers={"Accept-Language": "zh-CN"})
+    assert "选择用户名" in page.text
+    assert 'value="olga"' in page.text
+    own = {"Origin": URL}
+    foreign = olga.client.post("/c/oidc/onboard", data={"username": "x"}, base_url=URL, headers={"Origin": "http://evil.test"})
+    assert foreign.status_code == 403
+    taken = olga.client.post("/c/oidc/onboard", data={"username": "Admin"}, base_url=URL, headers=own)
+    assert taken.status_code == 409
+    assert "name of another user" in taken.text
+    chosen = olga.client.post("/c/oidc/onboard", data={"username": "olga-o"}, base_url=URL, headers=own)
+    assert (chosen.status_code, chosen.headers["Location"]) == (302, "/x")
+    assert olga.current()["username"] == "olga-o"
+    later = person("olga")
+    assert later.log_in() == (302, "/")
+    assert later.current()["username"] == "olga-o"
+
+
+def test_a_local_users_name_is_not_taken_over(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc)
+    login_world.user("olga")
+    status, _ = person("olga").log_in()
+    assert status == 401
+
+
+@pytest.mark.parametrize("back_to", ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)", "/a\nb"])
+def test_nobody_is_sent_elsewhere_after_login(
+    login_world: World, oidc: OidcProvider, person: Callable[[str], Person], back_to: str
+) -> None:
+    configure(login_world, oidc)
+    assert person("olga").log_in(back_to) == (302, "/")
+
+
+def test_what_was_not_started_here_does_not_end_here(
+    login_world: World, oidc: OidcProvider, person: Callable[[str], Person]
+) -> None:
+    configure(login_world, oidc)
+    stranger, olga = person("stranger"), person("olga")
+    start = olga.client.get("/c/oidc/login", base_url=URL).headers["Location"]
+    answer = olga._pass_the_provider(start)
+    assert stranger.come_back(answer)[0] == 401, "no cookie: somebody was given another one's link"
+    query = urlsplit(answer).query
+    assert olga.come_back(f"{URL}/c/oidc/callback?{query.replace('state=', 'state=x')}")[0] == 401
+    assert olga.come_back(answer)[0] == 302
+    assert olga.come_back(answer)[0] in (401, 503), "a code is good once"
+
+
+def test_refused_by_the_provider(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc)
+    olga = person("olga")
+    start = olga.client.get("/c/oidc/login", base_url=URL).headers["Location"]
+    state = re.search(r"state=([^&]+)", start)
+    assert state
+    response = olga.client.get(f"/c/oidc/callback?error=access_denied&state={state[1]}", base_url=URL)
+    assert response.status_code == 401
+    assert "access_denied" in response.text
+
+
+def test_log_out_at_the_provider_too(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc, oidc_logout=True)
+    olga = person("olga")
+    olga.log_in()
+    answer = olga.client.post("/c/log_out", base_url=URL, headers={"Origin": URL}).get_json()
+    assert answer["redirect"].startswith(f"{oidc.issuer}/session/end?")
+    assert olga.client.get("/api/v2.0/users/current", base_url=URL).status_code == 401
+    assert olga.at_provider.get(answer["redirect"], timeout=10).status_code == 200
+
+
+def test_cli_secrets_for_docker_and_the_api(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc)
+    olga, own = person("olga"), {"Origin": URL}
+    olga.log_in()
+
+    def logs_in(secret: str) -> bool:
+        response = login_world.client.get("/service/token?service=harbor-registry", headers=basic("olga", secret))
+        return response.status_code == 200
+
+    made = olga.client.post("/api/v2.0/users/2/cli_secret", base_url=URL, headers=own).get_json()["secret"]
+    assert made.startswith("tgc_")
+    assert logs_in(made)
+    olga = person("olga")
+    olga.log_in()
+    chosen = olga.client.put("/api/v2.0/users/2/cli_secret", json={"secret": "Chosen by olga 1"}, base_url=URL, headers=own)
+    assert chosen.status_code == 200
+    assert logs_in("Chosen by olga 1")
+    assert not logs_in(made)
+    page = login_world.client.post("/c/login", data={"principal": "olga", "password": "Chosen by olga 1"}, headers=own)
+    assert page.status_code == 403
+    assert login_world.api("PUT", "/users/1/cli_secret", "admin", json={"secret": "Not for local ones 1"}).status_code == 412
+
+
+def test_an_id_token_on_the_api(
+    login_world: World, oidc: OidcProvider, person: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(login_world, oidc)
+    kept: list[str] = []
+    verify = known_providers.Issuer.verify
+
+    def keep(self: known_providers.Issuer, token: str, audience: str) -> dict[str, object]:
+        kept.append(token)
+        return verify(self, token, audience)
+
+    monkeypatch.setattr(known_providers.Issuer, "verify", keep)
+    person("olga").log_in()
+    headers = {"Authorization": f"Bearer {kept[0]}"}
+    assert login_world.api("GET", "/users/current", headers=headers).get_json()["username"] == "olga"
+    assert login_world.api("GET", "/users/current", headers={"Authorization": f"Bearer {kept[0]}x"}).status_code == 401
+    assert login_world.api("GET", "/users/current", headers={"Authorization": "Bearer nonsense"}).status_code == 401
+
+
+def test_several_providers(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc)
+    with login_world.changes():
+        sources.save("test", "oidc", "second", oidc.settings(oidc_name="Another", oidc_endpoint="https://other.example.com"))
+    listed = login_world.client.get("/c/oidc/providers").get_json()
+    assert listed == [{"name": "default", "label": "Test provider"}, {"name": "second", "label": "Another"}]
+    assert login_world.client.get("/c/oidc/login?provider=third").status_code == 400
+    shown = login_world.api("GET", "/system/oidc/providers", "admin")
+    assert CLIENT_SECRET not in shown.text
+    assert shown.get_json()[0]["redirect_uri"] == f"{URL}/c/oidc/callback"
+
+
+def test_ping(login_world: World, oidc: OidcProvider) -> None:
+    assert login_world.api("POST", "/system/oidc/ping", "admin", json={"url": oidc.issuer}).status_code == 200
+    for url in (f"{oidc.issuer}/nothing", "http://127.0.0.1:1", "nonsense"):
+        assert login_world.api("POST", "/system/oidc/ping", "admin", json={"url": url}).status_code == 400
+    configuration = oidc.settings() | {"auth_mode": "oidc_auth"}
+    assert login_world.api("PUT", "/configurations", "admin", json=configuration).status_code == 200
+    shown = login_world.api("GET", "/configurations", "admin")
+    assert shown.get_json()["auth_mode"]["value"] == "oidc_auth"
+    assert CLIENT_SECRET not in shown.text

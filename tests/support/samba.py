@@ -1,0 +1,134 @@
+"""A real Active Directory domain: Samba's, in a folder of its own (debootstrap, cached).
+
+It needs root, for the chroot and because a domain controller listens on the usual ports (loopback only).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+REALM, DOMAIN = "AD.EXAMPLE.TEST", "ADEX"
+BASE = "DC=ad,DC=example,DC=test"
+ADMIN_PASSWORD = "Passw0rd-of-the-admin"
+PASSWORD = "Passw0rd-of-everybody"
+READER = f"CN=reader,CN=Users,{BASE}"
+_CACHE = Path(__file__).parents[2] / ".cache" / "samba"
+_PACKAGES = "samba,samba-ad-dc,samba-ad-provision,samba-dsdb-modules,samba-vfs-modules,winbind,python3-samba"
+_PORTS = (389, 636, 88, 445)
+_SEED = f"""
+samba-tool user create reader '{PASSWORD}'
+samba-tool user create alice '{PASSWORD}' --given-name=Alice --surname=Example --mail-address=alice@ad.example.test
+samba-tool user create bob '{PASSWORD}'
+samba-tool user create locked '{PASSWORD}'
+samba-tool user disable locked
+samba-tool group add developers
+samba-tool group add engineers
+samba-tool group add everybody
+samba-tool group addmembers developers alice
+samba-tool group addmembers engineers developers
+samba-tool group addmembers everybody engineers
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveDirectory:
+    """A running domain controller."""
+
+    def settings(self, **changes: object) -> dict[str, object]:
+        """Harbor's items for it."""
+        return {
+            "ldap_url": "ldaps://localhost:636",
+            "ldap_verify_cert": False,  # its own certificate is for dc1, not for localhost
+            "ldap_search_dn": READER,
+            "ldap_search_password": PASSWORD,
+            "ldap_base_dn": BASE,
+            "ldap_uid": "sAMAccountName,userPrincipalName",
+            "ldap_filter": "(&(objectCategory=person)(objectClass=user))",
+            "ldap_group_base_dn": BASE,
+            "ldap_group_search_filter": "(objectClass=group)",
+        } | changes
+
+
+def group_dn(name: str) -> str:
+    return f"CN={name},CN=Users,{BASE}"
+
+
+def missing() -> str:
+    """Why it cannot run here; "" if it can."""
+    if os.geteuid() != 0:
+        return "a Samba domain controller needs root"
+    return "" if shutil.which("debootstrap") else "debootstrap is not installed; on Debian: apt-get install debootstrap"
+
+
+def _root() -> Path:
+    """The folder with Samba and a provisioned domain, made once."""
+    root = _CACHE / "root"
+    if (_CACHE / "ready").exists():
+        return root
+    shutil.rmtree(_CACHE, ignore_errors=True)
+    _CACHE.mkdir(parents=True)
+    suite = subprocess.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"], check=True, capture_output=True, text=True)
+    command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite.stdout.strip(), str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    (root / "etc/samba/smb.conf").unlink(missing_ok=True)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost dc1.ad.example.test dc1\n")
+    _inside(
+        root,
+        f"samba-tool domain provision --realm={REALM} --domain={DOMAIN} --server-role=dc --dns-backend=NONE --host-name=dc1 "
+        f"--host-ip=127.0.0.1 --adminpass='{ADMIN_PASSWORD}' --option='interfaces=lo' --option='bind interfaces only=yes' "
+        f"--option='vfs objects='\n{_SEED}",
+    )
+    (_CACHE / "ready").touch()
+    return root
+
+
+def _inside(root: Path, script: str) -> None:
+    command = [*_isolated(root), "sh", "-ec", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def _isolated(root: Path) -> list[str]:
+    """A mount namespace of its own, and `root` as the root."""
+    setup = 'mount -t proc proc "$0/proc"; mount --bind /dev "$0/dev"; exec chroot "$0" "$@"'
+    return ["unshare", "--mount", "--", "sh", "-ec", setup, str(root)]
+
+
+@contextmanager
+def active_directory() -> Iterator[ActiveDirectory]:
+    """Start the domain controller."""
+    root = _root()
+    for port in _PORTS:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is taken; the domain controller needs it"
+    command = [*_isolated(root), "samba", "--foreground", "--no-process-group", "--model=single"]
+    with (_CACHE / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait(process)
+        yield ActiveDirectory()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it answers on TLS; its own certificate is made at the first start."""
+    for _ in range(300):
+        assert process.poll() is None, (_CACHE / "log").read_text()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", 636)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError((_CACHE / "log").read_text())
