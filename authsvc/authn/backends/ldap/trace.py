@@ -137,7 +137,9 @@ def _root(named: Named, found: _Found) -> str:
     root = found.directory(named).client.root()
     kind = "Active Directory" if ACTIVE_DIRECTORY in root.texts("supportedCapabilities") else "an LDAP directory"
     vendor = root.first("vendorName")
-    return f"{kind}{f' by {vendor}' if vendor else ''}; holds {', '.join(root.texts('namingContexts')) or 'nothing that it tells'}"
+    return (
+        f"{kind}{f' by {vendor}' if vendor else ''}; holds {', '.join(root.texts('namingContexts')) or 'nothing that it tells'}"
+    )
 
 
 def _bind(named: Named, found: _Found) -> str:
