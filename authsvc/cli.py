@@ -12,8 +12,10 @@ import authsvc.artifacts.commands
 import authsvc.authn.backends.keyless.commands
 import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
+import authsvc.configuration.commands
 import authsvc.inbox.commands
 import authsvc.projects.commands
+import authsvc.robots.commands
 import authsvc.stack.commands
 import authsvc.token.commands
 import authsvc.users.commands
@@ -31,6 +33,8 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.authn.backends.keyless.commands.COMMANDS,
     authsvc.artifacts.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
+    authsvc.robots.commands.COMMANDS,
+    authsvc.configuration.commands.COMMANDS,
 ]
 # Stable, for scripts; 1 is any other failure, 2 a usage error (click's own).
 EXIT_STATUS = {

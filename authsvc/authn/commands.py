@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 import click
 
+from authsvc.authn import lockout
 from authsvc.authn.principals import load, load_project
-from authsvc.core.console import on_database, output_option
+from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.core.names import is_repository, project_of
@@ -71,4 +72,25 @@ def explain(user: str, action: str, repository: str, output: str) -> None:
         sys.exit(_EXIT_DENIED)
 
 
-COMMANDS = (explain,)
+@click.group("lockouts")
+def lockouts() -> None:
+    """Wrong passwords that are counted now."""
+
+
+@lockouts.command("list")
+@output_option
+@on_database
+def list_lockouts(output: str) -> None:
+    """Who is counted, from where, and how often."""
+    show((row._asdict() for row in db.session.execute(lockout.failures())), output)
+
+
+@lockouts.command("clear")
+@click.argument("name")
+@on_database
+def clear_lockout(name: str) -> None:
+    """Let an account or an address log in again at once."""
+    lockout.clear(actor(), name)
+
+
+COMMANDS = (explain, lockouts)

@@ -54,6 +54,14 @@ OPERATIONS = [
     Operation("GET", "/projects/{p}/logs", Permission(R.LOG, A.LIST), 200),
     Operation("GET", "/projects/{p}/auditlog-exts", Permission(R.LOG, A.LIST), 200),
 ]
+TRUST = {
+    "name": "x",
+    "issuer": "https://x.example.com",
+    "audience": "a",
+    "claims": {"a": "b"},
+    "project": "web",
+    "actions": ["pull"],
+}
 ROBOT = {
     "name": "ci",
     "level": "system",
@@ -68,6 +76,9 @@ ELSEWHERE = {
     "/users/{id}/sessions", "/users/{id}/sessions/{id}", "/users/{id}/access-tokens", "/users/{id}/access-tokens/{id}",
     "/robots", "/robots/{id}", "/robots/{id}/secrets", "/robots/{id}/secrets/{id}", "/configurations", "/usergroups",
     "/usergroups/search", "/usergroups/{id}", "/system/login-failures",
+    "/ldap/ping", "/ldap/users/search", "/ldap/users/import", "/ldap/groups/search", "/ldap/trace", "/ldap/directories",
+    "/ldap/directories/{id}", "/system/oidc/ping", "/system/oidc/providers", "/system/oidc/providers/{id}",
+    "/users/{id}/cli_secret", "/system/trust-rules", "/system/trust-rules/{id}",
     "/system/quarantine/{id}", "/system/quarantine/{id}/retry",
 }  # fmt: skip
 HOLDERS: list[Role | None] = [*Role, None]
@@ -173,6 +184,23 @@ def test_a_members_id_works_in_its_own_project_only(world: World) -> None:
         ("DELETE", "/usergroups/1", None),
         ("GET", "/system/login-failures", None),
         ("DELETE", "/system/login-failures?name=alice", None),
+        ("POST", "/ldap/ping", {}),
+        ("GET", "/ldap/users/search?username=a", None),
+        ("POST", "/ldap/users/import", {"ldap_uid_list": ["a"]}),
+        ("GET", "/ldap/groups/search?groupname=a", None),
+        ("POST", "/ldap/trace", {}),
+        ("GET", "/ldap/directories", None),
+        ("PUT", "/ldap/directories/x", {"settings": {}}),
+        ("DELETE", "/ldap/directories/x", None),
+        ("POST", "/system/oidc/ping", {"url": "https://x.example.com"}),
+        ("GET", "/system/oidc/providers", None),
+        ("PUT", "/system/oidc/providers/x", {"settings": {}}),
+        ("DELETE", "/system/oidc/providers/x", None),
+        ("PUT", "/users/1/cli_secret", {"secret": "x"}),
+        ("POST", "/users/1/cli_secret", None),
+        ("GET", "/system/trust-rules", None),
+        ("POST", "/system/trust-rules", TRUST),
+        ("DELETE", "/system/trust-rules/1", None),
         ("GET", "/system/quarantine", None),
         ("POST", "/system/quarantine/1/retry", None),
         ("DELETE", "/system/quarantine/1", None),

@@ -35,7 +35,7 @@ def somebody(world: World, source: Source, groups_of: tuple[GroupName, ...]) -> 
         return onboard(Proof(source, "default", "subject", "somebody", groups=groups_of)).account_id
 
 
-@pytest.mark.parametrize(("source", "role", "way"), itertools.product(SOURCES, Role, WAYS))
+@pytest.mark.parametrize(("source", "role", "way"), list(itertools.product(SOURCES, Role, WAYS)))
 def test_role_by_source(world: World, source: Source, role: Role, way: str) -> None:
     group = GroupName(TYPES.get(source, GroupType.LDAP), "team", "cn=team,dc=example")
     user_id = somebody(world, source, (group,) if way != "direct" else ())

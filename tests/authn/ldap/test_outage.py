@@ -9,8 +9,8 @@ import time
 import pytest
 
 from authsvc.authn.backends.ldap import backend
+from authsvc.authn.backends.ldap.answers import DirectoryDown
 from authsvc.authn.backends.ldap.breaker import THREADS, Breaker, Bulkhead
-from authsvc.authn.backends.ldap.client import DirectoryDown
 from tests.support.faultproxy import FaultProxy
 from tests.support.world import PASSWORD, World, basic
 

@@ -13,8 +13,8 @@ import structlog
 from authsvc.authn import sources
 from authsvc.authn.backends.ldap import directory
 from authsvc.authn.backends.ldap import settings as ldap_settings
+from authsvc.authn.backends.ldap.answers import DirectoryDown, WrongPassword
 from authsvc.authn.backends.ldap.breaker import Breaker, Bulkhead
-from authsvc.authn.backends.ldap.client import DirectoryDown, WrongPassword
 from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person
 from authsvc.authn.backends.ldap.settings import LdapSettings
 from authsvc.authn.credentials import Basic

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TypeVar
 
-from authsvc.authn.backends.ldap.client import DirectoryDown
+from authsvc.authn.backends.ldap.answers import DirectoryDown
 
 THREADS = 8  # at most so many wait inside LDAP, in each process
 _FAILURES = 5

@@ -9,56 +9,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import ldap3
 from ldap3.core import exceptions as ldap
 
+from authsvc.authn.backends.ldap.answers import CutShort, DirectoryDown, Entry, WrongPassword
 from authsvc.authn.backends.ldap.settings import CONNECT_SECONDS, READ_SECONDS, SCOPES, LdapSettings
 
 _PAGE = 500
 _REFERRAL, _TIME_LIMIT, _SIZE_LIMIT = 10, 3, 4  # RFC 4511 4.1.9: results that ldap3 does not raise
 _MOST = 20_000  # entries of one search, however many pages
-
-
-class DirectoryDown(Exception):
-    """The directory does not answer, or not in time, or not as it must: nobody can be told right from wrong."""
-
-
-class CutShort(DirectoryDown):
-    """The directory gave a part of the truth (size limit); a part of the groups would be a wrong answer."""
-
-
-class WrongPassword(Exception):
-    """The directory refused the name and password. `reason` is for administrators, never for who logs in."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry and the attributes that were asked for, by lower-case name."""
-
-    dn: str
-    attributes: Mapping[str, Sequence[Any]]
-
-    def first(self, name: str) -> str:
-        """The first value as text; "" if there is none."""
-        values = self.texts(name)
-        return values[0] if values else ""
-
-    def texts(self, name: str) -> list[str]:
-        """All values as text."""
-        values = self.attributes.get(name.lower(), ())
-        return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
-
-    def raw(self, name: str) -> bytes:
-        """The first value as it came."""
-        values = self.attributes.get(name.lower(), ())
-        return values[0] if values and isinstance(values[0], bytes) else b""
 
 
 class Client:

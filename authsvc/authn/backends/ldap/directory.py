@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from authsvc.authn.backends.ldap import filters
-from authsvc.authn.backends.ldap.client import Client, Entry, connected
+from authsvc.authn.backends.ldap.answers import Entry
 from authsvc.authn.backends.ldap.settings import LdapSettings
 from authsvc.groups.rules import GroupName, GroupType, dn_key
+
+if TYPE_CHECKING:
+    from authsvc.authn.backends.ldap.client import Client
 
 T = TypeVar("T")
 _DISABLED = 0x2  # userAccountControl (MS-ADTS 2.2.16): ADS_UF_ACCOUNTDISABLE
@@ -189,6 +192,8 @@ def ask(settings: LdapSettings, question: Callable[[Directory], T]) -> T:
     Raises:
         DirectoryDown
     """
+    from authsvc.authn.backends.ldap.client import connected  # noqa: PLC0415 - see below
+
     with connected(settings) as client:
         return question(Directory(settings, client))
 
@@ -199,6 +204,9 @@ def prove(settings: LdapSettings, dn: str, password: str) -> None:
     Raises:
         WrongPassword, DirectoryDown
     """
+    # ldap3 takes a tenth of a second to load, and where no directory is configured nobody needs it.
+    from authsvc.authn.backends.ldap.client import connected  # noqa: PLC0415
+
     with connected(settings, as_service=False) as client:
         client.bind(dn, password)
 

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import select
 
 from authsvc.authn.backends.ldap import backend, directory
+from authsvc.authn.backends.ldap.answers import DirectoryDown
 from authsvc.authn.backends.ldap.backend import KIND, Named
-from authsvc.authn.backends.ldap.client import DirectoryDown
 from authsvc.authn.backends.ldap.directory import Directory
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core.db import db, reading, transaction

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from authsvc.authn.backends.ldap import filters
+from authsvc.authn.backends.ldap.answers import DirectoryDown, WrongPassword
 from authsvc.authn.backends.ldap.backend import Named, proof_of
-from authsvc.authn.backends.ldap.client import Client, DirectoryDown, WrongPassword, connected
 from authsvc.authn.backends.ldap.directory import ACTIVE_DIRECTORY, Ambiguous, Directory, Person, prove
 from authsvc.authn.backends.ldap.settings import CONNECT_SECONDS
 from authsvc.core.db import db
@@ -22,6 +23,9 @@ from authsvc.groups.rules import GroupName
 from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+
+if TYPE_CHECKING:
+    from authsvc.authn.backends.ldap.client import Client
 
 # What Active Directory means by the `data` code of a refused bind, and others by their words.
 _HINTS = {
@@ -126,6 +130,8 @@ def _tcp(named: Named) -> str:
 
 def _tls(named: Named, found: _Found, stack: ExitStack) -> str:
     settings = named.settings
+    from authsvc.authn.backends.ldap.client import connected  # noqa: PLC0415 - see directory.prove
+
     found.client = stack.enter_context(connected(settings, as_service=False))
     if not settings.tls and not settings.starttls:
         return "skipped: passwords cross the network in the clear; use ldaps:// or ldap_starttls"

@@ -1,0 +1,79 @@
+"""The command line of identity, over the same services."""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol
+
+import pytest
+from click.testing import CliRunner, Result
+
+from authsvc.authn import lockout
+from authsvc.cli import cli
+from authsvc.core.db import db
+from authsvc.users import service as users
+from tests.support.world import PASSWORD, World, basic
+
+
+class Run(Protocol):
+    def __call__(self, *arguments: str, stdin: str = "") -> Result: ...
+
+
+@pytest.fixture
+def run(world: World) -> Run:
+    settings = world.front.flask.config["TIDEGATE"]
+    environment = {"TIDEGATE_STATE_DIR": str(settings.state_dir), "TIDEGATE_DATABASE_URL": settings.database_url}
+
+    def invoke(*arguments: str, stdin: str = "") -> Result:
+        return CliRunner(env=environment).invoke(cli, arguments, input=stdin)
+
+    return invoke
+
+
+def test_robots(world: World, run: Run) -> None:
+    world.project("web", 1)
+    made = run("robots", "create", "web", "ci", "--action", "push")
+    secret = made.stdout.strip()
+    assert world.client.get("/service/token?service=harbor-registry", headers=basic("robot-web+ci", secret)).status_code == 200
+    (listed,) = json.loads(run("robots", "list", "--project", "web", "-o", "json").stdout)
+    assert listed["name"] == "robot$web+ci"
+    assert secret not in str(listed)
+    assert run("robots", "disable", "robot$web+ci").exit_code == 0
+    assert world.client.get("/service/token?service=harbor-registry", headers=basic("robot-web+ci", secret)).status_code == 403
+    assert run("robots", "disable", "robot$web+ci").exit_code == 1
+    assert run("robots", "disable", "robot$web+ci", "--off").exit_code == 0
+    new = run("robots", "refresh", "robot-web+ci").stdout.strip()
+    assert world.client.get("/service/token?service=harbor-registry", headers=basic("robot-web+ci", new)).status_code == 200
+    assert run("robots", "delete", "robot$web+ci").exit_code == 0
+    assert run("robots", "delete", "robot$web+ci").exit_code == 1
+
+
+def test_configuration(world: World, run: Run) -> None:
+    assert run("config", "set", "self_registration=true", "robot_token_duration=7").exit_code == 0
+    values = {row["name"]: row["value"] for row in json.loads(run("config", "list", "-o", "json").stdout)}
+    assert (values["self_registration"], values["robot_token_duration"], values["auth_mode"]) == (True, 7, "db_auth")
+    for bad in ("selfregistration=true", "robot_token_duration=soon", "robot_token_duration=0"):
+        assert run("config", "set", bad).exit_code == 1
+
+
+def test_lockouts(world: World, run: Run) -> None:
+    for number in range(10):
+        world.client.get("/service/token", headers=basic("admin", f"wrong {number}"))
+    assert world.token(who="admin").status_code == 429
+    (row,) = json.loads(run("lockouts", "list", "-o", "json").stdout)
+    assert (row["account"], row["failures"]) == ("admin", 10)
+    assert run("lockouts", "clear", "admin").exit_code == 0
+    assert world.token(who="admin").status_code == 200
+    with world.changes():
+        assert list(db.session.execute(lockout.failures())) == []
+
+
+def test_a_password_that_was_reset_on_the_host_is_temporary(world: World, run: Run) -> None:
+    password = run("users", "reset-password", "admin").stdout.strip()
+    assert world.token(who="admin").status_code == 401
+    assert world.client.get("/service/token?service=harbor-registry", headers=basic("admin", password)).status_code == 200
+    with world.changes():
+        assert users.get(1).password_temporary
+    assert run("users", "reset-password", "admin", "--password-stdin", stdin=f"{PASSWORD}\n").exit_code == 0
+    with world.changes():
+        assert not users.get(1).password_temporary
