@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.directories import directories
 from tests.bench.processes import require
 from tests.bench.report import Report
 from tests.bench.runs import Options, by_size, under_load
@@ -31,7 +32,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as directory:
         rows = under_load(Path(directory), options)
         flat, parts = by_size(Path(directory), options)
-    report = Report(rows, parts, flat, {"seconds each": options.seconds, "best of": options.rounds})
+        people = directories(Path(directory), options)
+    report = Report(rows, parts, flat, {"seconds each": options.seconds, "best of": options.rounds}, people)
     print(report.text())
     if arguments.json:
         report.write(arguments.json)

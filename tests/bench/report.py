@@ -53,11 +53,25 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
+class Directories:
+    """Logins by directory, cold and remembered; a machine's tokens before and while the directory is silent; the longest
+    login by directory meanwhile (s); and how far the medians of guesses at known and unknown names lie apart (ms)."""
+
+    cold: Measured
+    warm: Measured
+    before: Measured
+    during: Measured
+    slowest: float
+    apart: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     rows: Sequence[Row]
     parts: Sequence[Part]
     flat: Sequence[tuple[str, int, Measured]]  # case, projects in the database, measured
     settings: Mapping[str, int]
+    directories: Directories | None = None
 
     @property
     def errors(self) -> int:
@@ -80,11 +94,16 @@ class Report:
             sizes = {size: measured.p99 or 0.0 for name, size, measured in self.flat if name == case}
             ratio = sizes[max(sizes)] / sizes[min(sizes)]
             found.append(Aim(f"{case[:3]} p99 with {max(sizes)} projects / with {min(sizes)}", ratio, 1.2, False, True))
+        if (measured := self.directories) is not None:
+            ratio = (measured.during.p99 or 0.0) / (measured.before.p99 or 1.0)
+            found.append(Aim("machines' p99, directory silent / answering", ratio, 1.2, False, True))
+            found.append(Aim("longest login by a silent directory, s", measured.slowest, 5.5, False, False))
+            found.append(Aim("known and unknown names apart, ms", measured.apart, 2, False, False))
         return found
 
     def text(self) -> str:
         """All of it as one table of Markdown after the other."""
-        sections = [self._machine(), self._rows(), self._flat(), self._parts(), self._aims()]
+        sections = [self._machine(), self._rows(), self._flat(), self._parts(), self._directories(), self._aims()]
         return "\n\n".join(section for section in sections if section)
 
     def write(self, file: Path) -> None:
@@ -96,6 +115,7 @@ class Report:
             "settings": dict(self.settings),
             "rows": [asdict(row) for row in self.rows],
             "flat": [{"case": case, "projects": size, **asdict(measured)} for case, size, measured in self.flat],
+            "directories": asdict(self.directories) if self.directories else None,
             "parts": [asdict(part) for part in self.parts],
             "aims": [asdict(aim) | {"met": aim.met} for aim in self.aims()],
         }
@@ -131,6 +151,19 @@ class Report:
             return ""
         lines = [_line("in one thread, no server", "us", "per second"), _line("---", "---:", "---:")]
         lines += [_line(part.name, f"{part.microseconds:.1f}", f"{part.per_second:.0f}") for part in self.parts]
+        return "\n".join(lines)
+
+    def _directories(self) -> str:
+        if self.directories is None:
+            return ""
+        lines = [_line("with a directory", "requests/s", "p50 ms", "p99 ms"), _line("---", "---:", "---:", "---:")]
+        for name, measured in (
+            ("login by LDAPS, cold", self.directories.cold),
+            ("login by LDAPS, warm", self.directories.warm),
+            ("a machine's tokens, the directory answers", self.directories.before),
+            ("a machine's tokens, the directory is silent", self.directories.during),
+        ):
+            lines.append(_line(name, f"{measured.per_second:.0f}", _number(measured.p50, 2), _number(measured.p99, 2)))
         return "\n".join(lines)
 
     def _aims(self) -> str:

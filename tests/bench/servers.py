@@ -90,11 +90,12 @@ def server_command(state_dir: Path, port: int, app: str | None = None) -> list[s
 
 
 @contextmanager
-def token_server(state_dir: Path) -> Iterator[Server]:
-    """The token server on a prepared state directory."""
+def token_server(state_dir: Path, **settings: str) -> Iterator[Server]:
+    """The token server on a prepared state directory, with some settings changed."""
     (port,) = free_ports(1)
     command, log = server_command(state_dir, port), state_dir / "token.log"
-    with running(command, port, log, environment(state_dir, port)) as pid:
+    environ = environment(state_dir, port) | {f"TIDEGATE_{name}": value for name, value in settings.items()}
+    with running(command, port, log, environ) as pid:
         yield Server(f"http://127.0.0.1:{port}", pid)
 
 
