@@ -17,7 +17,7 @@ from rich.table import Table
 
 from authsvc.core.base import create_base
 from authsvc.core.clock import rfc3339
-from authsvc.core.db import transaction
+from authsvc.core.db import db, transaction
 from authsvc.core.origin import Origin, coming_from
 from authsvc.core.settings import Settings
 
@@ -41,8 +41,13 @@ def on_database(command: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         settings: Settings = click.get_current_context().find_object(Settings) or Settings.from_env()
         app: Flask = create_base(settings)
-        with app.app_context(), coming_from(Origin(user_agent="authsvc")), transaction():
-            return command(*args, **kwargs)
+        with app.app_context():
+            try:
+                with coming_from(Origin(user_agent="authsvc")), transaction():
+                    return command(*args, **kwargs)
+            finally:
+                db.session.remove()
+                db.engine.dispose()
 
     return wrapper
 
