@@ -72,6 +72,8 @@ AUTHENTICATORS = Chain(
     unguessable=[secrets.authenticate, keyless.authenticate],
     bearer=[oidc.authenticate_bearer],
     guessable=[robots.authenticate, ldap.authenticate, local.authenticate],
+    before=[ldap.refuse_while_down],
+    after_wrong=[ldap.even_out],
 )
 
 JOBS: dict[str, Job] = {

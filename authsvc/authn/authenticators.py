@@ -51,11 +51,17 @@ class BearerAuthenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Asked in this order; the last answers for every name. Only what people chose can be guessed, and is counted."""
+    """Asked in this order; the last answers for every name. Only what people chose can be guessed, and is counted.
+
+    `before`: may say that nobody can be told right from wrong now, before anything is counted. `after_wrong`: makes wrong
+    passwords take the same time whoever they are for.
+    """
 
     unguessable: Sequence[Authenticator]
     bearer: Sequence[BearerAuthenticator]
     guessable: Sequence[Authenticator]
+    before: Sequence[Callable[[Basic], None]] = ()
+    after_wrong: Sequence[Callable[[Basic], None]] = ()
 
 
 class Authentication:
@@ -138,11 +144,20 @@ class Authentication:
                     raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
                 return shown
             identity = self._first(self._chain.unguessable, credential)
-            if identity is None:
-                with lockout.counted(credential, address):
-                    identity = self._first(self._chain.guessable, credential)
-                    if identity is None:
-                        raise InvalidCredentials("the user name or password is not right")
+            return identity or self._guess(credential, address)
+
+    def _guess(self, credential: Basic, address: str) -> Identity:
+        for check in self._chain.before:
+            check(credential)
+        with lockout.counted(credential, address):
+            try:
+                identity = self._first(self._chain.guessable, credential)
+                if identity is None:
+                    raise InvalidCredentials("the user name or password is not right")
+            except InvalidCredentials:
+                for even_out in self._chain.after_wrong:
+                    even_out(credential)
+                raise
             return identity
 
     @staticmethod

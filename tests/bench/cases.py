@@ -105,7 +105,7 @@ class TokenCases:
 
     def _cold_logins(self, url: str, seconds: int, *, keep_alive: bool) -> Measured:
         headers = list(itertools.islice(self._cold, _COLD_LOGINS))
-        return cold_logins(url, self._filled.paths[0], headers, self._ca, keep_alive=keep_alive)
+        return cold_logins(url, [self._filled.paths[0]] * len(headers), headers, self._ca, keep_alive=keep_alive)
 
     def all(self, url: str, via: str) -> Iterator[Case]:
         """All four."""

@@ -61,7 +61,8 @@ def _configure(state_dir: Path, people: Slapd, proxy: FaultProxy) -> None:
 
 def _logins(server: Server, ca: Path) -> Measured:
     headers = [basic(_PEOPLE[number % len(_PEOPLE)], PASSWORD)["Authorization"] for number in range(_LOGINS)]
-    return cold_logins(server.url, path_for("repository:bench-0/app:pull"), headers, ca, keep_alive=True)
+    paths = [path_for(f"repository:bench-0/app-{number}:pull") for number in range(_LOGINS)]  # none asked before
+    return cold_logins(server.url, paths, headers, ca, keep_alive=True)
 
 
 def _black_hole(server: Server, filled: Filled, proxy: FaultProxy, options: Options) -> tuple[Measured, Measured, float]:
@@ -110,12 +111,12 @@ def _hanging_logins(server: Server) -> Iterator[list[float]]:
 
 def _medians_apart(server: Server, ca: Path, tries: int) -> float:
     """Milliseconds between the medians of wrong passwords for a name that exists and for one that does not."""
-    medians = []
     rounds: dict[str, list[float]] = {"warm-0": [], "nobody-of-that-name": []}
     for start in range(0, tries, 10):
         for name, times in rounds.items():  # in turns, so that noise falls on both
             headers = [basic(name, f"wrong {start + number}")["Authorization"] for number in range(10)]
-            measured = cold_logins(server.url, "/service/token?service=harbor-registry", headers, ca, keep_alive=True)
+            paths = ["/service/token?service=harbor-registry"] * len(headers)
+            measured = cold_logins(server.url, paths, headers, ca, keep_alive=True)
             times.append(measured.p50 or 0.0)
     medians = [statistics.median(times) for times in rounds.values()]
     return abs(medians[0] - medians[1])

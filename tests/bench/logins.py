@@ -15,14 +15,15 @@ from tests.bench.load import Measured
 THREADS = 4  # fewer than may wait for a hash, so that nobody is sent away
 
 
-def cold_logins(url: str, path: str, headers: Sequence[str], ca: Path, *, keep_alive: bool) -> Measured:
-    """Ask once with each Authorization header, by a few threads."""
-    shares = [headers[number::THREADS] for number in range(THREADS)]
+def cold_logins(url: str, paths: Sequence[str], headers: Sequence[str], ca: Path, *, keep_alive: bool) -> Measured:
+    """Ask once with each path and Authorization header, by a few threads."""
+    asked = list(zip(paths, headers, strict=True))
+    shares = [asked[number::THREADS] for number in range(THREADS)]
     started = time.monotonic()
     with ThreadPoolExecutor(THREADS) as threads:
         answers = [
             answer
-            for share in threads.map(lambda share: _ask(_opener(url, ca), path, share, keep_alive=keep_alive), shares)
+            for share in threads.map(lambda share: _ask(_opener(url, ca), share, keep_alive=keep_alive), shares)
             for answer in share
         ]
     elapsed = time.monotonic() - started
@@ -46,11 +47,11 @@ def _opener(url: str, ca: Path) -> Callable[[], http.client.HTTPConnection]:
 
 
 def _ask(
-    connect: Callable[[], http.client.HTTPConnection], path: str, headers: Sequence[str], *, keep_alive: bool
+    connect: Callable[[], http.client.HTTPConnection], asked: Sequence[tuple[str, str]], *, keep_alive: bool
 ) -> list[tuple[int, float]]:
     answers = []
     connection = connect()
-    for header in headers:
+    for path, header in asked:
         started = time.monotonic()
         connection.request("GET", path, headers={"Authorization": header})
         response = connection.getresponse()

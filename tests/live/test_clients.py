@@ -90,7 +90,7 @@ def test_docker_login_without_an_engine_stores_no_password(stack: Stack, team: T
     assert wrong.returncode != 0
     assert "the user name or password is not right" in wrong.stderr
     listed = stack.cli("logins", "list", name, "-o", "json")
-    assert [entry["client"] for entry in json.loads(listed.stdout)] == ["docker"]
+    assert [entry["name"] for entry in json.loads(listed.stdout)] == ["docker"]
 
 
 def test_docker_engine_pushes_and_pulls(stack: Stack, team: Team, docker: Engine, layout: tuple[Path, str], tools: Tools) -> None:

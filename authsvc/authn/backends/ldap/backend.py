@@ -3,7 +3,9 @@ name answers for it. Local users' names are never asked about, and nobody's pass
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -22,6 +24,7 @@ from authsvc.authn.onboarding import Proof, onboard, origin_of
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, DomainError, InvalidCredentials, NotFound, Unavailable
 from authsvc.groups.rules import GroupName, dn_key
+from authsvc.users import passwords
 from authsvc.users import service as users
 from authsvc.users.models import User
 
@@ -79,6 +82,44 @@ def authenticate(credential: Basic) -> Proof | None:
     return None
 
 
+def refuse_while_down(credential: Basic) -> None:
+    """Say so at once if every directory that could know the name is known to be down: before a guess is counted, since it
+    will not be looked at.
+
+    Raises:
+        Unavailable
+    """
+    with reading():
+        asked = _asked(credential.username)
+    reasons = [_breaker(named).reason for named in asked]
+    if reasons and all(reasons):
+        raise Unavailable(f"logins by directory do not work now: {reasons[0].partition(' (')[0][:200]}", retry_after=10)
+
+
+def even_out(credential: Basic) -> None:
+    """After a wrong password for a user who is not from a directory: do what would have been done for a name that nobody has,
+    so that nobody can tell the two apart by the time. No password goes along."""
+    with reading():
+        named = [] if _asked(credential.username) else directories()
+    for here in named:
+        with suppress(DirectoryDown):
+            guarded(here, partial(_pretend, here, credential.username))
+
+
+def _pretend(named: Named, username: str) -> None:
+    def question(here: Directory) -> None:
+        with suppress(Ambiguous):
+            here.find(username)
+        _bind_as_nobody(named)
+
+    directory.ask(named.settings, question)
+
+
+def _bind_as_nobody(named: Named) -> None:
+    with suppress(WrongPassword):
+        directory.prove(named.settings, f"{named.settings.uids[0]}=nobody,{named.settings.base_dn}", secrets.token_hex(8))
+
+
 def _asked(username: str) -> Sequence[Named]:
     """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there."""
     user = users.find(username)
@@ -96,6 +137,7 @@ def _prove(named: Named, credential: Basic) -> Proof | None:
     def question(here: Directory) -> Proof | None:
         person = here.find(credential.username)
         if person is None:
+            _bind_as_nobody(named)
             return None
         directory.prove(named.settings, person.dn, credential.secret)
         if person.disabled:
@@ -108,6 +150,7 @@ def _prove(named: Named, credential: Basic) -> Proof | None:
         log.warning("ambiguous_name", directory=named.name, reason=str(error))
     except WrongPassword as error:
         log.info("bind_refused", directory=named.name, reason=error.reason)
+    passwords.verify(None, credential.secret)  # it takes as long as for a name that no directory has
     raise InvalidCredentials("the user name or password is not right")
 
 
@@ -133,9 +176,7 @@ def guarded(named: Named, question: Callable[[], T]) -> T:
     Raises:
         DirectoryDown, and what the question raises.
     """
-    if len(_breakers) > 100:  # settings that were changed again and again
-        _breakers.clear()
-    breaker = _breakers.setdefault((named.name, named.settings), Breaker())
+    breaker = _breaker(named)
     breaker.before()
     try:
         answer = _bulkhead.run(question, named.settings.timeout)
@@ -148,6 +189,12 @@ def guarded(named: Named, question: Callable[[], T]) -> T:
         raise
     breaker.worked()
     return answer
+
+
+def _breaker(named: Named) -> Breaker:
+    if len(_breakers) > 100:  # settings that were changed again and again
+        _breakers.clear()
+    return _breakers.setdefault((named.name, named.settings), Breaker())
 
 
 def aboard(username: str) -> User | None:

@@ -13,6 +13,7 @@ from authsvc.authn.backends.ldap.answers import DirectoryDown
 
 THREADS = 8  # at most so many wait inside LDAP, in each process
 _FAILURES = 5
+_PATIENT, _HASTE = 2, 0.5
 _PAUSE = 10.0  # seconds before one more is let through
 
 T = TypeVar("T")
@@ -39,6 +40,12 @@ class Breaker:
                 raise DirectoryDown(f"{self._reason}; asked again in a few seconds")
             self._try_again = self._clock() + _PAUSE  # this one is the probe
 
+    @property
+    def reason(self) -> str:
+        """Why it is open; "" if the next question would be asked."""
+        with self._lock:
+            return self._reason if self._failures >= _FAILURES and self._clock() < self._try_again else ""
+
     def failed(self, reason: str) -> None:
         with self._lock:
             self._failures += 1
@@ -51,11 +58,14 @@ class Breaker:
 
 
 class Bulkhead:
-    """Runs questions on threads of its own; whoever asks waits no longer than `seconds`."""
+    """Runs questions on threads of its own; whoever asks waits no longer than `seconds`, and not even half a second while two
+    others wait: a server has few threads for requests, and a silent directory must not hold them all."""
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(THREADS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ldap")
+        self._lock = threading.Lock()
+        self._waiting = 0
 
     def run(self, question: Callable[[], T], seconds: float) -> T:
         """The answer, or the question's own exception.
@@ -67,7 +77,13 @@ class Bulkhead:
             raise DirectoryDown("too many logins wait for the directory already")
         future = self._pool.submit(question)
         future.add_done_callback(lambda _: self._places.release())
+        with self._lock:
+            self._waiting += 1
+            patience = seconds if self._waiting <= _PATIENT else min(seconds, _HASTE)
         try:
-            return future.result(timeout=seconds)
+            return future.result(timeout=patience)
         except FutureTimeout:
-            raise DirectoryDown(f"the directory took longer than {seconds:g} seconds") from None
+            raise DirectoryDown(f"the directory took longer than {patience:g} seconds") from None
+        finally:
+            with self._lock:
+                self._waiting -= 1
