@@ -4,8 +4,10 @@ PYTHON := .venv/bin/python
 LOCK := .venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links
 CODE := authsvc webhook tests
+TESTS := $(PYTHON) -m pytest --durations 12
+UNIT := $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
 
-.PHONY: help run test check lint format unit unit-postgresql live bench lock clean
+.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live bench lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -14,8 +16,8 @@ run: ## run the whole stack on this host; Ctrl-C stops it
 	@deploy/install run
 	@exec .venv/bin/authsvc up
 
-test: .venv/test ## all tests: on SQLite, on PostgreSQL, and live with real clients
-	@$(MAKE) --no-print-directory unit unit-postgresql live
+test: .venv/test ## all tests: on SQLite, PostgreSQL and MariaDB, and live with real clients
+	@$(MAKE) --no-print-directory unit unit-postgresql unit-mariadb live
 
 check: lint test ## everything that must be green: format, lint, types, import contracts, tests
 
@@ -30,13 +32,16 @@ format: .venv/test ## format and mend what can be mended by machine
 	.venv/bin/ruff format $(CODE)
 
 unit: .venv/test ## everything but the live tests, on SQLite
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests --ignore tests/live
+	$(UNIT)
 
 unit-postgresql: .venv/test ## the same on a PostgreSQL server of its own; what knows no database runs once only
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests --ignore tests/live --ignore tests/bench -m "not slow" --database postgresql
+	$(UNIT) --ignore tests/bench -m "not slow" --database postgresql
+
+unit-mariadb: .venv/test ## and on a MariaDB server of its own
+	$(UNIT) --ignore tests/bench -m "not slow" --database mariadb
 
 live: .venv/test ## the whole stack with real clients
-	$(PYTHON) -m pytest tests/live
+	$(TESTS) tests/live tests/conformance
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench

@@ -1,8 +1,8 @@
 """Tidegate: accounts, roles and policy in front of the stock Docker registry."""
 
-import gc
+from gc import set_threshold
 
 __version__ = "0.1.0"
 
 # What is loaded stays loaded: looking through it for garbage again and again is a tenth of the time of a start.
-gc.set_threshold(50_000, 20, 20)
+set_threshold(50_000, 20, 20)

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app, g, request
 
+from authsvc.audit import refusals
 from authsvc.authn import session
 from authsvc.authn.authenticators import Authentication
 from authsvc.authn.snapshot import Snapshots
+from authsvc.configuration.items import READ_ONLY
 from authsvc.core import api, db, origin, web
 from authsvc.core.base import create_base
+from authsvc.core.errors import Denied
 from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import RegistryClient
+from authsvc.gate.callers import Callers
+from authsvc.gate.service import Gate
+from authsvc.gate.writes import Writer
 from authsvc.rbac.principal import ANONYMOUS, Principal
+from authsvc.secrets.uses import UseRecorder
+from authsvc.system import unserved
 from authsvc.token.issuer import Issuer
-from authsvc.wiring import API, AUTHENTICATORS, PAGES, internal_registry, make_issuer
+from authsvc.wiring import API, AUTHENTICATORS, CHECKS, PAGES, internal_registry, make_issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Services:
     snapshots: Snapshots
     authentication: Authentication
     issuer: Issuer
+    uses: UseRecorder
 
 
 def create_app(settings: Settings) -> Flask:
@@ -37,18 +46,40 @@ def create_app(settings: Settings) -> Flask:
         read_version = VersionReader(db.db.engine)
     snapshots = Snapshots(read_version)
     authentication = Authentication(app, AUTHENTICATORS, settings.credential_cache_seconds)
-    services = Services(settings, read_version, snapshots, authentication, make_issuer(settings))
+    services = Services(settings, read_version, snapshots, authentication, make_issuer(settings), UseRecorder(app))
     app.extensions["tidegate"] = services
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry
+    callers = Callers(snapshots, authentication, services.issuer)
+    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS))
     web.init(app)
+    refusals.init(app)
+    app.before_request(_refuse_while_read_only)
     app.before_request(_identify)
     harbor = api.init(app)
     for blueprint in API:
         harbor.register_blueprint(blueprint, url_prefix=api.PREFIX + (blueprint.url_prefix or ""))
     for page in PAGES:
         app.register_blueprint(page)
+    unserved.init(app)
     return app
+
+
+# What Harbor lets pass in read-only mode: ending it, and logging in.
+_ALWAYS_WRITABLE = ("/api/v2.0/configurations", "/c/", "/v2/")  # below /v2/ the gate says it in its own way
+
+
+def _refuse_while_read_only() -> None:
+    """Read-only mode: nothing changes by the API.
+
+    Raises:
+        Denied
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith(_ALWAYS_WRITABLE):
+        return
+    services: Services = current_app.extensions["tidegate"]
+    if services.snapshots.current().configured("read_only"):
+        raise Denied(READ_ONLY)
 
 
 def _identify() -> None:
@@ -61,7 +92,11 @@ def _identify() -> None:
     if not header and session.COOKIE in request.cookies:
         g.principal = _of_session(services, address)
     else:
-        g.principal = services.authentication.identify(header, services.snapshots.current(), address)[0]
+        who, identity = services.authentication.identify(header, services.snapshots.current(), address, temporary=True)
+        session.require_own_password(who, request, by_header=True)
+        if identity is not None and identity.secret_id is not None:
+            services.uses.note(identity.secret_id, address)
+        g.principal = who
 
 
 def _of_session(services: Services, address: str) -> Principal:
@@ -72,6 +107,8 @@ def _of_session(services: Services, address: str) -> Principal:
         if who is None or identity is None:
             return ANONYMOUS
         session.require_same_origin(request)
-        session.prolong(identity)
+        session.prolong(identity, request)
         session.require_own_password(who, request)
+    if identity.secret_id is not None:
+        services.uses.note(identity.secret_id, address)
     return who

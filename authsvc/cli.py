@@ -15,6 +15,7 @@ import authsvc.authn.commands
 import authsvc.configuration.commands
 import authsvc.inbox.commands
 import authsvc.projects.commands
+import authsvc.quota.commands
 import authsvc.robots.commands
 import authsvc.stack.commands
 import authsvc.token.commands
@@ -32,6 +33,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.authn.backends.ldap.commands.COMMANDS,
     authsvc.authn.backends.keyless.commands.COMMANDS,
     authsvc.artifacts.commands.COMMANDS,
+    authsvc.quota.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
     authsvc.robots.commands.COMMANDS,
     authsvc.configuration.commands.COMMANDS,

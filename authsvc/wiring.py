@@ -7,24 +7,46 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint as PageBlueprint
 
+import authsvc.additions.routes
+import authsvc.allowlist.routes
+import authsvc.artifacts.check
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
 import authsvc.audit.routes
+import authsvc.audit.tasks
 import authsvc.authn.backends.keyless.routes
 import authsvc.authn.backends.ldap.routes
 import authsvc.authn.backends.ldap.tasks
 import authsvc.authn.backends.oidc.pages
 import authsvc.authn.backends.oidc.routes
+import authsvc.authn.backends.oidc.tasks
 import authsvc.authn.pages
 import authsvc.authn.routes
+import authsvc.configuration.check
 import authsvc.configuration.routes
-import authsvc.gate.catalog
+import authsvc.gate.routes
+import authsvc.gate.tasks
+import authsvc.gc.tasks
 import authsvc.groups.routes
+import authsvc.immutability.check
+import authsvc.immutability.routes
 import authsvc.inbox.routes
 import authsvc.inbox.tasks
+import authsvc.jobs.routes
+import authsvc.jobs.tasks
+import authsvc.labels.routes
+import authsvc.notification.routes
 import authsvc.projects.routes
+import authsvc.quota.check
+import authsvc.quota.routes
+import authsvc.quota.tasks
+import authsvc.registries.routes
+import authsvc.registries.tasks
 import authsvc.repositories.routes
+import authsvc.retention.routes
+import authsvc.retention.tasks
 import authsvc.robots.routes
+import authsvc.scanning.routes
 import authsvc.secrets.routes
 import authsvc.system.routes
 import authsvc.token.tasks
@@ -34,10 +56,12 @@ from authsvc.authn.backends import local, robots, secrets
 from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.authn.backends.oidc import backend as oidc
+from authsvc.authn.backends.oidc import standing as oidc_standing
 from authsvc.core.api import Blueprint
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
+from authsvc.gate.checks import Checks, ReadCheck, UploadCheck, WriteCheck
 from authsvc.jobs.context import Job
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore
@@ -55,17 +79,31 @@ API: Sequence[Blueprint] = [
     authsvc.robots.routes.blueprint,
     authsvc.robots.routes.v1_blueprint,
     authsvc.projects.routes.blueprint,
+    authsvc.projects.routes.metadata_blueprint,
     authsvc.projects.routes.member_blueprint,
     authsvc.repositories.routes.blueprint,
     authsvc.artifacts.routes.blueprint,
+    authsvc.immutability.routes.blueprint,
+    authsvc.labels.routes.blueprint,
+    authsvc.additions.routes.blueprint,
+    authsvc.allowlist.routes.blueprint,
+    authsvc.quota.routes.blueprint,
+    authsvc.retention.routes.blueprint,
     authsvc.audit.routes.blueprint,
     authsvc.inbox.routes.blueprint,
+    authsvc.gate.routes.decision_blueprint,
+    authsvc.jobs.routes.blueprint,
+    authsvc.jobs.routes.purge_blueprint,
+    authsvc.jobs.routes.gc_blueprint,
+    authsvc.registries.routes.blueprint,
+    authsvc.notification.routes.blueprint,
+    authsvc.scanning.routes.blueprint,
 ]
 PAGES: Sequence[PageBlueprint] = [
     authsvc.authn.pages.blueprint,
     authsvc.authn.backends.oidc.pages.blueprint,
     authsvc.system.routes.root,
-    authsvc.gate.catalog.blueprint,
+    authsvc.gate.routes.blueprint,
 ]
 
 AUTHENTICATORS = Chain(
@@ -74,19 +112,48 @@ AUTHENTICATORS = Chain(
     guessable=[robots.authenticate, ldap.authenticate, local.authenticate],
     before=[ldap.refuse_while_down],
     after_wrong=[ldap.even_out],
+    confirm=[oidc_standing.confirm],
 )
 
+# Asked in this order; the first refusal is the answer. Writes of manifests, steps of uploads, reads of manifests.
+GATE_CHECKS: Sequence[WriteCheck] = [
+    authsvc.configuration.check.check,
+    authsvc.artifacts.check.check,
+    authsvc.immutability.check.check,
+    authsvc.quota.check.check,
+]
+UPLOAD_CHECKS: Sequence[UploadCheck] = [
+    authsvc.configuration.check.check,
+    authsvc.artifacts.check.check_blob,
+    authsvc.quota.check.check_upload,
+]
+READ_CHECKS: Sequence[ReadCheck] = []
+CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS)
+
 JOBS: dict[str, Job] = {
-    "RECONCILE": authsvc.artifacts.tasks.reconcile,
-    "LDAP_REREAD": authsvc.authn.backends.ldap.tasks.reread,
-    "PURGE": authsvc.inbox.tasks.purge,
-    "ROTATE_TOKEN_KEY": authsvc.token.tasks.rotate_if_due,
+    "RECONCILE": Job(authsvc.artifacts.tasks.reconcile),
+    "LDAP_REREAD": Job(authsvc.authn.backends.ldap.tasks.reread),
+    "OIDC_CHECK": Job(authsvc.authn.backends.oidc.tasks.recheck),
+    authsvc.audit.tasks.KIND: Job(authsvc.audit.tasks.purge, kept=10),
+    authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect),
+    authsvc.registries.tasks.KIND: Job(authsvc.registries.tasks.check_health),
+    "PURGE": Job(authsvc.inbox.tasks.purge),
+    "PURGE_DECISIONS": Job(authsvc.gate.tasks.purge, kept=10),
+    "RECOMPUTE_QUOTA": Job(authsvc.quota.tasks.recompute),
+    "RETENTION": Job(authsvc.retention.tasks.run, exclusive=False, attempts=3, start=authsvc.retention.tasks.start),
+    "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
+    "ROTATE_TOKEN_KEY": Job(authsvc.token.tasks.rotate_if_due),
 }
 # How often each runs by itself, in seconds. RECONCILE also runs when a worker starts.
-SCHEDULES: dict[str, Callable[[Settings], int]] = {
+EVERY: dict[str, Callable[[Settings], int]] = {
     "RECONCILE": lambda settings: settings.reconcile_seconds,
     "LDAP_REREAD": lambda settings: settings.ldap_reread_seconds,
+    "OIDC_CHECK": lambda settings: settings.oidc_check_seconds,
+    authsvc.registries.tasks.KIND: lambda _: 5 * 60,
     "PURGE": lambda _: 6 * 3600,
+    "PURGE_DECISIONS": lambda _: 6 * 3600,
+    "RECOMPUTE_QUOTA": lambda _: 24 * 3600,
+    "EXECUTION_SWEEP": lambda _: 24 * 3600,
     "ROTATE_TOKEN_KEY": lambda _: 12 * 3600,
 }
 

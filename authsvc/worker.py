@@ -1,32 +1,40 @@
-"""The worker: processes the inbox, and runs jobs when they are due or asked for."""
+"""The worker: processes the inbox, starts what is scheduled, and runs jobs."""
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import threading
-import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from types import FrameType
 
 import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from authsvc.artifacts import settling
+from authsvc.audit.forward import LEASE as FORWARD_LEASE
+from authsvc.audit.forward import Forwarder
 from authsvc.core.base import create_base
-from authsvc.core.db import reading, transaction, utcnow
-from authsvc.core.errors import DomainError
+from authsvc.core.db import db, reading, transaction, utcnow
+from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
-from authsvc.jobs import leases
+from authsvc.jobs import leases, monitor, schedules
 from authsvc.jobs import service as jobs
-from authsvc.jobs.context import JobContext
+from authsvc.jobs.models import EVENT, SCHEDULE, Schedule
+from authsvc.jobs.runner import Runner
 from authsvc.system.health import WORKER_LEASE
-from authsvc.wiring import JOBS, SCHEDULES, internal_registry, make_issuer
+from authsvc.wiring import EVERY, JOBS, internal_registry, make_issuer
 from webhook import recorder
 
 _HEARTBEAT = 3.0
-_JOB_LEASE = 60.0
+_JOURNAL_PAUSE = 1.0
+_JOBS_PAUSE = 0.5
+_AUDIT_PAUSE = 1.0
+_SCHEDULE_LEASE = "schedule"
 # Between two looks into an empty inbox (seconds): short after an event, since events come in bursts, longer when idle.
 _SHORTEST, _LONGEST = 0.02, 0.25
 
@@ -34,32 +42,44 @@ log = structlog.get_logger(component="worker")
 
 
 class Worker:
-    """One process: a thread for the inbox, one for jobs. Several may run; leases keep each thing to one of them."""
+    """One process: a thread for the inbox, one for schedules, some for jobs. Several may run; leases and claims keep each
+    thing to one of them."""
 
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_base(settings)
         self._settings = settings
         self._issuer = make_issuer(settings)
         self._stop = threading.Event()
+        self._start_time = utcnow()
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         with self.app.app_context(), transaction():
-            jobs.launch("RECONCILE", "Event")
-        threads = [
-            threading.Thread(target=self._loop, args=(self._inbox, _SHORTEST, _LONGEST), name="inbox"),
-            threading.Thread(target=self._loop, args=(self._jobs, 0.5, 0.5), name="jobs"),
-            threading.Thread(target=self._loop, args=(self._heartbeat, _HEARTBEAT, _HEARTBEAT), name="heartbeat"),
-        ]
+            jobs.launch_once("RECONCILE", EVENT)
+        threads = [threading.Thread(target=self._loop, args=loop, name=name) for name, *loop in self._loops()]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         with self.app.app_context(), transaction():
+            monitor.leave()
             leases.give_back(WORKER_LEASE)
             leases.give_back(recorder.LEASE)
+            leases.give_back(FORWARD_LEASE)
+
+    def _loops(self) -> Iterator[tuple[str, Callable[[RegistryClient], bool], float, float]]:
+        """What each thread does: name, step, shortest and longest pause between two steps in seconds."""
+        yield "inbox", self._inbox, _SHORTEST, _LONGEST
+        yield "schedule", self._schedule, _JOBS_PAUSE, _JOBS_PAUSE
+        yield "heartbeat", self._heartbeat, _HEARTBEAT, _HEARTBEAT
+        yield "journal", self._journal, _JOURNAL_PAUSE, _JOURNAL_PAUSE
+        forwarder = Forwarder(self._settings)
+        yield "audit", lambda _: forwarder.run(), _SHORTEST, _AUDIT_PAUSE
+        for slot in range(self._settings.job_workers):
+            runner = Runner(JOBS, self._settings, monitor.slot_name(leases.POOL, slot), self._stop.is_set)
+            yield f"jobs-{slot}", runner.run_next, _SHORTEST, _JOBS_PAUSE
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -83,47 +103,55 @@ class Worker:
         self._issuer.refresh()
         with transaction():
             leases.take(WORKER_LEASE, 3 * _HEARTBEAT)
+            monitor.beat(socket.gethostname(), os.getpid(), self._settings.job_workers, self._start_time)
         return True
+
+    def _journal(self, registry: RegistryClient) -> bool:
+        return settling.settle_due(registry) > 0
 
     def _inbox(self, registry: RegistryClient) -> bool:
         return recorder.run(registry) > 0
 
-    def _jobs(self, registry: RegistryClient) -> bool:
-        with reading():
-            now = utcnow()
-            due = [kind for kind, every in SCHEDULES.items() if jobs.is_due(kind, every(self._settings), now)]
-            waiting = jobs.waiting()
-        if due:
-            with transaction():
-                for kind in due:
-                    jobs.launch(kind, "Schedule")
-        for kind in waiting | set(due):
-            run_next(kind, JobContext(self._settings, registry, keep_going=partial(_renew, kind)))
+    def _schedule(self, _registry: RegistryClient) -> bool:
+        start_due(self._settings)
         return False
 
 
-def run_next(kind: str, context: JobContext) -> bool:
-    """Run the next task of a kind, if there is one and nobody else runs this kind; True if it ran."""
-    with transaction():
-        task = jobs.claim(kind) if leases.take(f"job:{kind}", _JOB_LEASE) else None
-        task_id = task.id if task else None
-    if task_id is None:
-        return False
-    started = time.monotonic()
+def start_due(settings: Settings) -> None:
+    """Start what recurs and whose time has come: by the interval that wiring gives it, or by its schedule."""
+    with reading():
+        kinds, due = _over(settings), schedules.due()
+        db.session.expunge_all()
+    if kinds:
+        with transaction():
+            if leases.take(_SCHEDULE_LEASE, _HEARTBEAT):  # and its row stays locked until the starts are committed
+                for kind in _over(settings):
+                    jobs.launch_once(kind, SCHEDULE)
+    for schedule in due:
+        _start(schedule)
+
+
+def _over(settings: Settings) -> list[str]:
+    """The kinds of jobs whose interval is over since they were started last."""
+    started, now = jobs.last_start(EVERY), utcnow()
+    return [
+        kind for kind, every in EVERY.items() if kind not in started or now - started[kind] >= timedelta(seconds=every(settings))
+    ]
+
+
+def _start(schedule: Schedule) -> None:
+    job = JOBS.get(schedule.vendor_type)
     try:
-        result, failed = JOBS[kind](context), False
-    except DomainError as error:
-        result, failed = {"error": error.message}, True
-    except Exception as error:
-        log.error("job_failed", kind=kind, exc_info=error)
-        result, failed = {"error": type(error).__name__}, True
-    with transaction():
-        jobs.finish(task_id, result=result, failed=failed)
-        leases.give_back(f"job:{kind}")
-    log.info("job_ended", kind=kind, failed=failed, seconds=round(time.monotonic() - started, 3), **result)
-    return True
-
-
-def _renew(kind: str) -> None:
-    with transaction():
-        leases.renew(f"job:{kind}", _JOB_LEASE)
+        with transaction():
+            if not schedules.take(schedule):
+                return
+            if job is not None and job.start is not None:
+                job.start(schedule.vendor_id, schedule.params)
+            else:
+                jobs.launch(schedule.vendor_type, SCHEDULE, schedule.vendor_id, schedule.params, schedule.params)
+    except (DomainError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, Unavailable):
+            raise
+        log.error("schedule_failed", kind=schedule.vendor_type, vendor_id=schedule.vendor_id, exc_info=error)
+        with transaction():
+            schedules.take(schedule)  # this time is lost, the next one comes

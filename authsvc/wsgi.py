@@ -1,30 +1,40 @@
-"""The WSGI application of authsvc: the token endpoint ahead of Flask. Any server can run it, and each can serve all of it."""
+"""The WSGI application of authsvc: token endpoint and gate ahead of Flask. Any server can run it; each serves all of it."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from authsvc.app import Services, create_app
-from authsvc.core.api import keep_encoded_slashes
+from authsvc.core.api import clean_path
 from authsvc.core.settings import Settings
+from authsvc.gate import endpoint as gate
+from authsvc.gate.endpoint import GateEndpoint
 from authsvc.observability import logs
-from authsvc.token.endpoint import PATH, TokenEndpoint
+from authsvc.token import endpoint as token
+from authsvc.token.endpoint import TokenEndpoint
 
 
 class Front:
-    """Sends `/service/token` to its endpoint and all else to Flask."""
+    """Sends what must be fast to its endpoint and all else to Flask."""
 
     def __init__(self, settings: Settings) -> None:
         self.flask = create_app(settings)
         services: Services = self.flask.extensions["tidegate"]
-        self._token = TokenEndpoint(self.flask, settings, services.snapshots, services.authentication, services.issuer)
+        self._token = TokenEndpoint(
+            self.flask, settings, services.snapshots, services.authentication, services.issuer, services.uses
+        )
+        self._gate = GateEndpoint(self.flask, self.flask.extensions["gate"])
+        self._ahead: dict[str, Callable[[dict[str, Any], Any], Iterable[bytes]]] = {
+            token.PATH: self._token,
+            gate.PATH: self._gate,
+        }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == PATH:
-            return self._token(environ, start_response)
-        keep_encoded_slashes(environ)
+        if (ahead := self._ahead.get(environ["PATH_INFO"])) is not None:
+            return ahead(environ, start_response)
+        clean_path(environ)
         return self.flask.wsgi_app(environ, start_response)
 
 

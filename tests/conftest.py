@@ -1,4 +1,4 @@
-"""Fixtures for all tests. `--database postgresql` runs them on a real PostgreSQL server that they start themselves."""
+"""Fixtures for all tests. `--database postgresql` or `mariadb` runs them on a real server that they start themselves."""
 
 from __future__ import annotations
 
@@ -13,23 +13,50 @@ from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
 from authsvc.wsgi import Front
-from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases, postgres_server
+from tests.support.databases import (
+    Databases,
+    MariaDatabases,
+    PostgresDatabases,
+    SqliteDatabases,
+    mariadb_server,
+    postgres_server,
+)
+from tests.support.quick import begin_quickly
 from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.world import World
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.addoption("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What knows no database has nothing to say about the second and third one."""
+    if config.getoption("--database") != "sqlite":
+        known = [item for item in items if "databases" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=[item for item in items if item not in known])
+        items[:] = known
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_beginnings() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        begin_quickly(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     directory = tmp_path_factory.mktemp("databases")
-    if request.config.getoption("--database") == "sqlite":
-        yield SqliteDatabases(directory)
-        return
-    with postgres_server() as port:
-        yield PostgresDatabases(port, directory)
+    match request.config.getoption("--database"):
+        case "postgresql":
+            with postgres_server() as port:
+                yield PostgresDatabases(port, directory)
+        case "mariadb":
+            with mariadb_server() as port:
+                yield MariaDatabases(port, directory)
+        case _:
+            yield SqliteDatabases(directory)
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +71,16 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_settings(databases: Databases, keys: Path, tmp_path: Path) -> Callable[..., Settings]:
     """Settings for a new installation with keys and an empty database."""
 
-    def make(**changes: object) -> Settings:
-        state_dir = tmp_path / "state"
-        shutil.copytree(keys, state_dir / "keys", dirs_exist_ok=True)
-        settings = Settings(state_dir=state_dir, database_url=databases.new(), **changes)  # type: ignore[arg-type]
-        sealing.prepare(Layout(settings))
-        return settings
+    return lambda **changes: new_settings(databases, keys, tmp_path, **changes)
 
-    return make
+
+def new_settings(databases: Databases, keys: Path, directory: Path, **changes: object) -> Settings:
+    """Settings for a new installation below a directory."""
+    state_dir = directory / "state"
+    shutil.copytree(keys, state_dir / "keys", dirs_exist_ok=True)
+    settings = Settings(state_dir=state_dir, database_url=databases.new(), **changes)  # type: ignore[arg-type]
+    sealing.prepare(Layout(settings))
+    return settings
 
 
 @pytest.fixture

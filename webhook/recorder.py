@@ -3,27 +3,38 @@
 So duplicates, lateness and disorder do no harm: each event makes the index agree with the registry as it is now. The
 registry is asked first, outside any transaction; then the effects of a batch and the settling of its events are
 committed together.
+
+Most events tell of what was written through the gate, which has recorded it already. Where the index would change, somebody
+may have written since the registry was asked, and what we found would undo it: so the tag and the digest are held, as by every
+writer, and looked at once more.
 """
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from authsvc.artifacts import record
-from authsvc.artifacts.reconcile import Fetched, fetch, store
+from authsvc.artifacts import journal, record, settling
+from authsvc.artifacts import service as artifacts
+from authsvc.artifacts.intake import Fetched, fetch, store
+from authsvc.artifacts.journal import Write
 from authsvc.audit import service as audit
 from authsvc.core.db import db, reading, transaction
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import NotFound, Unavailable
+from authsvc.core.failpoints import failpoint
+from authsvc.core.names import project_of
 from authsvc.core.origin import Origin, coming_from
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import ACCEPTED, ManifestInvalid
 from authsvc.inbox import service as inbox
 from authsvc.inbox.models import InboxEvent
 from authsvc.jobs import leases
+from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
 from authsvc.token.issuer import INTERNAL_PREFIX
 from webhook.envelope import EnvelopeInvalid, RegistryEvent, parse
@@ -34,6 +45,7 @@ LEASE_SECONDS = 20
 # The registry tells of a push before it writes the tag. A tag that does not point where the event says is looked at
 # again after these waits (seconds); then what the registry has is the truth, whoever came in between.
 _SECOND_LOOKS = (0.1, 0.3, 1.0)
+_HELD = 0.2  # seconds until what somebody writes now is looked at again; twice as long each time
 
 log = structlog.get_logger(component="recorder")
 
@@ -60,13 +72,17 @@ def run(client: RegistryClient) -> int:
             return 0
         events = inbox.due(BATCH)
         db.session.expunge_all()
-    looked = [(stored, _look_at(client, stored)) for stored in events]
-    if looked:
+    looked = deque((stored, _look_at(client, stored)) for stored in events)
+    while looked:  # in their order: a pull counts only of what is known
         with transaction():
             leases.renew(LEASE, LEASE_SECONDS)
-            for stored, finding in looked:
-                _settle(stored, finding)
-    return len(looked)
+            while looked and _settle(*looked[0], is_held=False):
+                looked.popleft()
+            db.session.flush()
+            failpoint("recorder")
+        if looked:
+            _settle_held(client, looked.popleft()[0])
+    return len(events)
 
 
 def _look_at(client: RegistryClient, stored: InboxEvent) -> Finding | Exception:
@@ -76,12 +92,38 @@ def _look_at(client: RegistryClient, stored: InboxEvent) -> Finding | Exception:
         return error
 
 
-def _settle(stored: InboxEvent, finding: Finding | Exception) -> None:
-    """An event's effects and its settling, or neither (a savepoint), within the batch's transaction."""
+def _settle_held(client: RegistryClient, stored: InboxEvent) -> None:
+    """Look at what an event tells of while nobody else writes it, and settle the event."""
+    event = parse(stored.body)
+    with reading():
+        project = select(Project.id).where(Project.name == project_of(event.repository))
+        project_id = db.session.scalar(project) or 0
+    write = Write(project_id, event.repository, journal.MEND, event.tag or event.digest, event.digest, "")
+    try:
+        with settling.held(client, write) as intent_id:
+            finding = _look_at(client, stored)
+            with transaction():
+                leases.renew(LEASE, LEASE_SECONDS)
+                if not journal.end(intent_id):
+                    raise Unavailable("somebody took us for dead, and has looked for us")
+                _settle(stored, finding, is_held=True)
+    except NotFound:
+        with transaction():
+            _settle(stored, Finding(event), is_held=True)
+    except Unavailable as error:  # most often the gate, which is about to record it itself
+        with transaction():
+            inbox.postpone(stored, error.message, _HELD * 2**stored.attempts)
+
+
+def _settle(stored: InboxEvent, finding: Finding | Exception, *, is_held: bool) -> bool:
+    """An event's effects and its settling, or neither (a savepoint), within the caller's transaction. False if nothing was done,
+    since what it tells of would change the index and is not held."""
     try:
         if isinstance(finding, Exception):
             raise finding
         with db.session.begin_nested():
+            if not is_held and _is_news(finding):
+                return False
             outcome = apply(finding)
             if finding.look_again is not None:
                 inbox.postpone(stored, outcome, finding.look_again)
@@ -96,6 +138,7 @@ def _settle(stored: InboxEvent, finding: Finding | Exception) -> None:
     except Exception as error:
         log.error("event_failed", event_id=stored.event_id, exc_info=error)
         inbox.postpone(stored, f"{type(error).__name__}: {error}")
+    return True
 
 
 def look(client: RegistryClient, event: RegistryEvent, attempts: int = 0) -> Finding:
@@ -119,7 +162,7 @@ def look(client: RegistryClient, event: RegistryEvent, attempts: int = 0) -> Fin
         event,
         manifest,
         tagged,
-        tag_is_gone=now_tagged is None and not waits,
+        tag_is_gone=tagged is None and not waits,
         is_gone=manifest is None,
         look_again=waits[0] if waits else None,
     )
@@ -130,7 +173,7 @@ def _look_at_deletion(client: RegistryClient, event: RegistryEvent) -> Finding:
         return Finding(event, is_gone=client.digest_of(event.repository, event.digest) is None)
     digest = client.digest_of(event.repository, event.tag)
     tagged = fetch(client, event.repository, digest) if digest else None
-    return Finding(event, tagged=tagged, tag_is_gone=digest is None)
+    return Finding(event, tagged=tagged, tag_is_gone=tagged is None)
 
 
 def apply(finding: Finding) -> str:
@@ -148,13 +191,33 @@ def apply(finding: Finding) -> str:
     return "nothing to record"
 
 
+def _is_news(finding: Finding) -> bool:
+    """Whether the index knows it otherwise; nobody else records anything in the repository until this transaction ends."""
+    event, found = finding.event, [one for one in (finding.manifest, finding.tagged) if one is not None]
+    if not (found or finding.is_gone or finding.tag_is_gone):
+        return False
+    repository = repositories.lock(event.repository)
+    if repository is None:
+        return bool(found)
+    if any(record.find(repository, one.manifest.digest) is None for one in found):
+        return True
+    if event.action == "delete" and event.digest:
+        return finding.is_gone and record.find(repository, event.digest) is not None
+    indexed = artifacts.digests_by_tag(repository, [event.tag]).get(event.tag) if event.tag else None
+    if finding.tagged is not None:
+        return indexed != finding.tagged.manifest.digest
+    return finding.tag_is_gone and indexed is not None
+
+
 def _pushed(finding: Finding) -> str:
     event = finding.event
     if event.media_type not in ACCEPTED:
         return "a blob: recorded with the manifest that needs it"
-    repository = repositories.ensure(event.repository, event.at)
+    is_there = finding.manifest is not None or finding.tagged is not None
+    # What is gone again must not bring back a repository that was deleted since.
+    repository = repositories.ensure(event.repository, event.at) if is_there else repositories.lock(event.repository)
     if repository is None:
-        return "no such project any more"
+        return "no such project or repository any more"
     repository.update_time = max(repository.update_time, event.at)
     if finding.manifest is not None:
         store(event.repository, finding.manifest, None, event.at)
@@ -169,6 +232,8 @@ def _pushed(finding: Finding) -> str:
 
 
 def _audit(event: RegistryEvent, operation: str, project_id: int) -> None:
+    if event.actor.startswith(INTERNAL_PREFIX):
+        return  # it was us, and whoever asked us to has been noted then
     name = f"{event.repository}:{event.tag}" if event.tag else f"{event.repository}@{event.digest}"
     audit.record(event.actor, operation, "artifact", name, project_id=project_id, description=event.digest, at=event.at)
 
@@ -189,8 +254,7 @@ def _deleted(finding: Finding) -> str:
             return "the tag exists again"
         if not record.untag(repository, event.tag):
             return "not in the index"
-    if not event.actor.startswith(INTERNAL_PREFIX):  # for us, who asked has been noted by whoever asked
-        _audit(event, "delete", repository.project_id)
+    _audit(event, "delete", repository.project_id)
     return "forgotten"
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from authsvc.artifacts.models import Artifact, ArtifactBlob, ArtifactReference, Blob, Tag
+from authsvc.artifacts import accessories, listing, usage
+from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
 from authsvc.core.db import db, insert_ignore
 from authsvc.distribution.manifest import Descriptor, Manifest
 from authsvc.repositories.models import Repository
@@ -40,9 +41,12 @@ def artifact(repository: Repository, manifest: Manifest, extra_attrs: Mapping[st
         found = find(repository, manifest.digest)
         assert found is not None  # noqa: S101 - inserted above, by us or by another process
         if is_new:
-            _add_blobs(found, manifest.blobs)
+            _add_blobs(found, manifest)
             _add_children(found, manifest.manifests)
             _resize(repository, found)
+            _resize_parents(repository, found.digest)
+            accessories.attach(found)
+            listing.refresh(repository, digests=[found.digest, *(child.digest for child in manifest.manifests)])
     return found
 
 
@@ -51,12 +55,15 @@ def find(repository: Repository, digest: str) -> Artifact | None:
     return db.session.scalar(select(Artifact).where(Artifact.repository_id == repository.id, Artifact.digest == digest))
 
 
-def _add_blobs(owner: Artifact, blobs: tuple[Descriptor, ...]) -> None:
-    for blob in blobs:
-        insert_ignore(Blob, digest=blob.digest, size=blob.size, media_type=blob.media_type)
-    ids = select(Blob.id).where(Blob.digest.in_([blob.digest for blob in blobs]))
-    for blob_id in db.session.scalars(ids):
-        insert_ignore(ArtifactBlob, artifact_id=owner.id, blob_id=blob_id)
+def _add_blobs(owner: Artifact, manifest: Manifest) -> None:
+    stored = {blob.digest: blob for blob in manifest.stored}
+    known = set(db.session.scalars(select(Blob.digest).where(Blob.digest.in_(stored))))
+    for digest in sorted(stored.keys() - known):  # in one order for everybody, so that no two wait for each other
+        insert_ignore(Blob, digest=digest, size=stored[digest].size, media_type=stored[digest].media_type)
+    ids = list(db.session.scalars(select(Blob.id).where(Blob.digest.in_(stored))))
+    usage.grow(owner.project_id, ids)
+    rows = [{"artifact_id": owner.id, "blob_id": blob_id, "project_id": owner.project_id} for blob_id in ids]
+    db.session.execute(insert(ArtifactBlob), rows)
 
 
 def _add_children(parent: Artifact, children: tuple[Descriptor, ...]) -> None:
@@ -73,23 +80,32 @@ def _add_children(parent: Artifact, children: tuple[Descriptor, ...]) -> None:
 
 
 def _resize(repository: Repository, changed: Artifact) -> None:
-    """An index is as large as itself and its children; whichever of them is recorded last completes the sum."""
-    own = select(ArtifactReference.parent_id).where(ArtifactReference.child_digest == changed.digest)
-    indexes = select(Artifact).where(Artifact.repository_id == repository.id, Artifact.id.in_(own))
-    for index in (changed, *db.session.scalars(indexes)):
-        digests = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id == index.id)
-        children = select(func.sum(Artifact.size)).where(Artifact.repository_id == repository.id, Artifact.digest.in_(digests))
-        index.size = index.own_size + (db.session.scalar(children) or 0)
+    """An index is as large as itself and those of its children that are there."""
+    digests = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id == changed.id)
+    children = select(func.sum(Artifact.size)).where(Artifact.repository_id == repository.id, Artifact.digest.in_(digests))
+    changed.size = changed.own_size + int(db.session.scalar(children) or 0)
+
+
+def _resize_parents(repository: Repository, digest: str) -> None:
+    """Whichever of an index and its children is recorded last completes the sum; so does what goes. Indexes of indexes
+    follow; it ends, since nothing can hold its own digest."""
+    own = select(ArtifactReference.parent_id).where(ArtifactReference.child_digest == digest)
+    parents = select(Artifact).where(Artifact.repository_id == repository.id, Artifact.id.in_(own))
+    for index in db.session.scalars(parents).all():
+        _resize(repository, index)
+        _resize_parents(repository, index.digest)
 
 
 def tag(repository: Repository, name: str, target: Artifact, at: datetime) -> None:
     """Let a tag point to an artifact, whatever it pointed to."""
-    if insert_ignore(Tag, repository_id=repository.id, artifact_id=target.id, name=name, push_time=at):
-        return
-    found = find_tag(repository, name)
-    if found is not None:
+    accessories.tagged(target, name)
+    changed = {target.id}
+    is_new = insert_ignore(Tag, repository_id=repository.id, artifact_id=target.id, name=name, push_time=at)
+    if not is_new and (found := find_tag(repository, name)) is not None:
+        changed.add(found.artifact_id)
         found.artifact_id = target.id
         found.push_time = max(found.push_time, at)
+    listing.refresh(repository, ids=changed)
 
 
 def find_tag(repository: Repository, name: str) -> Tag | None:
@@ -99,8 +115,14 @@ def find_tag(repository: Repository, name: str) -> Tag | None:
 
 def untag(repository: Repository, name: str) -> bool:
     """Forget a tag; True if there was one."""
-    result: Any = db.session.execute(delete(Tag).where(Tag.repository_id == repository.id, Tag.name == name))
-    return bool(result.rowcount)
+    detached = accessories.untagged(repository, name)
+    found = find_tag(repository, name)
+    if found is not None:
+        db.session.delete(found)
+        db.session.flush()
+        detached.add(found.artifact_id)
+    listing.refresh(repository, ids=detached)
+    return found is not None
 
 
 def forget(repository: Repository, digest: str) -> bool:
@@ -108,15 +130,23 @@ def forget(repository: Repository, digest: str) -> bool:
     found = find(repository, digest)
     if found is None:
         return False
+    blob_ids = list(db.session.scalars(select(ArtifactBlob.blob_id).where(ArtifactBlob.artifact_id == found.id)))
+    references = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id == found.id)
+    children = list(db.session.scalars(references))
     # Said here and not left to ON DELETE: it must hold on databases that were made without foreign keys, too.
     for model, column in (
         (Tag, Tag.artifact_id),
+        (Accessory, Accessory.artifact_id),
         (ArtifactBlob, ArtifactBlob.artifact_id),
+        (ArtifactLabel, ArtifactLabel.artifact_id),
         (ArtifactReference, ArtifactReference.parent_id),
     ):
         db.session.execute(delete(model).where(column == found.id))
+    usage.shrink(found.project_id, blob_ids)
     db.session.delete(found)
     db.session.flush()
+    _resize_parents(repository, digest)
+    listing.refresh(repository, digests=children)
     return True
 
 

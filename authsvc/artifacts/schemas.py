@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from authsvc.core.api import ListArguments, Schema, Time
+from authsvc.labels.schemas import LabelSchema
 
 
 class TagSchema(Schema):
@@ -16,7 +17,7 @@ class TagSchema(Schema):
     name = fields.String()
     push_time = Time()
     pull_time = Time()
-    immutable = fields.Constant(False)
+    immutable = fields.Boolean()
 
 
 class ReferenceSchema(Schema):
@@ -26,6 +27,28 @@ class ReferenceSchema(Schema):
     platform: Any = fields.Dict()
     annotations: Any = fields.Dict()
     urls = fields.List(fields.String())
+
+
+class AccessorySchema(Schema):
+    always = frozenset({"artifact_id", "subject_artifact_digest", "subject_artifact_repo", "size", "digest", "type", "icon"})
+
+    id = fields.Integer(attribute="accessory.id")
+    artifact_id = fields.Integer(attribute="accessory.artifact_id")
+    subject_artifact_id = fields.Integer(attribute="subject.id")
+    subject_artifact_digest = fields.String(attribute="subject.digest")
+    subject_artifact_repo = fields.String(attribute="repository_name")
+    size = fields.Integer(attribute="artifact.size")
+    digest = fields.String(attribute="artifact.digest")
+    type = fields.String(attribute="accessory.type")
+    icon = fields.String()
+    creation_time = Time(attribute="artifact.push_time")
+
+
+class AdditionLinkSchema(Schema):
+    always = frozenset({"absolute"})
+
+    href = fields.String()
+    absolute = fields.Boolean()
 
 
 class ArtifactSchema(Schema):
@@ -45,11 +68,40 @@ class ArtifactSchema(Schema):
     annotations: Any = fields.Dict(attribute="artifact.annotations")
     references = fields.List(fields.Nested(ReferenceSchema))
     tags = fields.List(fields.Nested(TagSchema))
+    accessories = fields.List(fields.Nested(AccessorySchema))
+    labels = fields.List(fields.Nested(LabelSchema))
+    icon = fields.String()
+    addition_links = fields.Dict(keys=fields.String(), values=fields.Nested(AdditionLinkSchema))
 
 
-class ArtifactListArguments(ListArguments):
+class ArtifactArguments(ListArguments):
+    """A page of artifacts, or one, and what they are shown with (Harbor takes `page` for one artifact, too)."""
+
     with_tag = fields.Boolean(load_default=True)
+    with_label = fields.Boolean(load_default=False)
+    with_immutable_status = fields.Boolean(load_default=False)
+    with_accessory = fields.Boolean(load_default=False)
 
 
-class WithTagArguments(Schema):
-    with_tag = fields.Boolean(load_default=True)
+class ProjectArtifactArguments(ArtifactArguments):
+    latest_in_repository = fields.Boolean(
+        load_default=False,
+        metadata={"description": "of each repository the last one pushed; q must name media_type or artifact_type, not both"},
+    )
+
+
+class TagListArguments(ListArguments):
+    with_immutable_status = fields.Boolean(load_default=False)
+
+
+class CopyArguments(Schema):
+    source = fields.String(
+        data_key="from",
+        required=True,
+        validate=validate.Length(1, 512),
+        metadata={"description": "project/repository:tag or project/repository@digest"},
+    )
+
+
+class NewTagSchema(Schema):
+    name = fields.String(load_default="", validate=validate.Length(max=255))

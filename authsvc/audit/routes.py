@@ -4,7 +4,8 @@ from typing import Any
 
 from authsvc.audit import service
 from authsvc.audit.models import AuditLog
-from authsvc.audit.schemas import AuditLogExtSchema, AuditLogSchema
+from authsvc.audit.rules import EVENT_TYPES
+from authsvc.audit.schemas import AuditLogExtSchema, AuditLogSchema, EventTypeSchema
 from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.query import filtered, ordered
 from authsvc.projects.access import load
@@ -14,6 +15,7 @@ from authsvc.rbac.permissions import Action, Resource
 blueprint = Blueprint("auditlog", __name__, description="Who did what, from where")
 
 COLUMNS = {
+    "id": AuditLog.id,
     "username": AuditLog.username,
     "operation": AuditLog.operation,
     "resource": AuditLog.resource,
@@ -43,6 +45,14 @@ def list_audit_logs(arguments: dict[str, Any]) -> Any:
 @blueprint.response(200, AuditLogExtSchema(many=True))
 def list_audit_log_exts(arguments: dict[str, Any]) -> Any:
     return _page(service.visible_to(require_login()), arguments)
+
+
+@blueprint.get("/auditlog-exts/events")
+@blueprint.response(200, EventTypeSchema(many=True))
+def list_event_types() -> list[dict[str, str]]:
+    """Harbor's event types; ours has more, which can be switched off and purged by the same pattern."""
+    require_login()
+    return [{"event_type": name} for name in EVENT_TYPES]
 
 
 @blueprint.get("/projects/<project_name>/logs")

@@ -1,4 +1,4 @@
-"""Harbor's `AuditLog` and `AuditLogExt`; ours add address, user agent and request id."""
+"""Harbor's `AuditLog` and `AuditLogExt`; ours add where it came from, and what changed (column -> [before, after])."""
 
 from marshmallow import fields
 
@@ -22,3 +22,8 @@ class AuditLogExtSchema(AuditLogSchema):
     address = fields.String()
     user_agent = fields.String()
     request_id = fields.String()
+    changes = fields.Dict()
+
+
+class EventTypeSchema(Schema):
+    event_type = fields.String()

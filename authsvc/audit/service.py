@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, false, select
 
-from authsvc.audit.models import AuditLog
+from authsvc.audit import forward, rules
+from authsvc.audit.changes import Changes
+from authsvc.audit.changes import take as taken
+from authsvc.audit.models import AuditLog, AuditOutbox
+from authsvc.configuration import service as configuration
 from authsvc.core import origin
+from authsvc.core.clock import rfc3339
 from authsvc.core.db import db, utcnow
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
@@ -27,24 +34,58 @@ def record(
     succeeded: bool = True,
     description: str = "",
     at: datetime | None = None,
+    changes: Changes | None = None,
+    always: bool = False,
 ) -> None:
-    """Note an operation (`create`, `delete`, `pull`, `push`, `update`, `login`) with the present origin."""
+    """Note an operation (`create`, `delete`, `pull`, `update`, `login`, `logout`) with the present origin, and with what it
+    changed in rows of `Audited` models; `changes` adds what is in none. `always`: also if such entries are switched off."""
+    keep = rules.keeping(configuration.values())
+    changed = taken() | (changes or {})
+    if not always and not keep.keeps(operation, resource_type):
+        return
     come_from = origin.current()
-    db.session.add(
-        AuditLog(
-            op_time=at or utcnow(),
-            username=username or ANONYMOUS_NAME,
-            operation=operation,
-            resource_type=resource_type,
-            resource=resource[:1024],
-            project_id=project_id,
-            succeeded=succeeded,
-            description=description[:1024],
-            address=come_from.address,
-            user_agent=come_from.user_agent,
-            request_id=come_from.request_id,
+    moment = at or utcnow()
+    entry = {
+        "op_time": moment,
+        "username": (username or ANONYMOUS_NAME)[:255],
+        "operation": operation,
+        "resource_type": resource_type,
+        "resource": resource[:1024],
+        "project_id": project_id,
+        "succeeded": succeeded,
+        "description": description[:1024],
+        "address": come_from.address,
+        "user_agent": come_from.user_agent,
+        "request_id": come_from.request_id,
+        "changes": changed or None,
+    }
+    if keep.database:
+        db.session.add(AuditLog(**entry))
+    if keep.forward:
+        sent = entry | {"id": uuid.uuid4().hex, "op_time": rfc3339(moment)}
+        db.session.add(AuditOutbox(entry=sent, stored=keep.database))
+
+
+def configure(actor: str, given: Mapping[str, Any]) -> None:
+    """Set items of the configuration, and note what they were before.
+
+    Raises:
+        BadRequest: a value cannot be used, or nobody answers where the audit log is to be forwarded to.
+    """
+    forward.check(given)
+    changed = configuration.change(given)
+    if changed:
+        changes = {name: list(values) for name, values in changed.items()}
+        always = not rules.ITEMS.isdisjoint(changed)
+        record(
+            actor,
+            "update",
+            "configuration",
+            "configuration",
+            description=", ".join(sorted(changed)),
+            changes=changes,
+            always=always,
         )
-    )
 
 
 def of_project(project: ProjectRef) -> Select[Any]:
@@ -53,9 +94,10 @@ def of_project(project: ProjectRef) -> Select[Any]:
 
 
 def visible_to(who: Principal) -> Select[Any]:
-    """All entries for a system administrator; for others those of the projects whose log their role lets them read."""
+    """All entries for a system administrator, or a robot that may list them; for others those of the projects whose log their
+    role lets them read."""
     statement = select(AuditLog)
-    if who.is_sysadmin:
+    if can(who, Permission(Resource.AUDIT_LOG, Action.LIST)):
         return statement
     reading = Permission(Resource.LOG, Action.LIST)
     projects = [id_ for id_ in who.roles if can(who, reading, ProjectRef(id_, "", public=False))]

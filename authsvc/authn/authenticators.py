@@ -19,12 +19,11 @@ from flask import Flask
 from authsvc.authn import credentials, lockout
 from authsvc.authn.credentials import Basic, Bearer
 from authsvc.authn.identity import Identity
-from authsvc.authn.onboarding import Proof, onboard
+from authsvc.authn.onboarding import Proof, welcome
 from authsvc.authn.snapshot import Snapshot
-from authsvc.core.db import transaction
-from authsvc.core.errors import Denied, InvalidCredentials
+from authsvc.core.errors import Denied, InvalidCredentials, PasswordChangeRequired
 from authsvc.rbac.principal import ANONYMOUS, Principal
-from authsvc.secrets.rules import limited, may_come_from
+from authsvc.secrets.rules import TOKENS, limited, may_come_from
 
 _MAX_REMEMBERED = 100_000
 _KEY = os.urandom(32)
@@ -54,7 +53,8 @@ class Chain:
     """Asked in this order; the last answers for every name. Only what people chose can be guessed, and is counted.
 
     `before`: may say that nobody can be told right from wrong now, before anything is counted. `after_wrong`: makes wrong
-    passwords take the same time whoever they are for.
+    passwords take the same time whoever they are for. `confirm`: may say that whoever showed the right secret is not, or not
+    for long, who he was.
     """
 
     unguessable: Sequence[Authenticator]
@@ -62,6 +62,13 @@ class Chain:
     guessable: Sequence[Authenticator]
     before: Sequence[Callable[[Basic], None]] = ()
     after_wrong: Sequence[Callable[[Basic], None]] = ()
+    confirm: Sequence[Callable[[Identity], Identity]] = ()
+
+
+def _with_own_password(found: tuple[Principal, Identity]) -> tuple[Principal, Identity]:
+    if found[0].held_back:
+        raise PasswordChangeRequired(f"the password of {found[0].name} was generated: change it first, it opens nothing else")
+    return found
 
 
 class Authentication:
@@ -77,32 +84,38 @@ class Authentication:
         self._seconds = seconds
         self._remembered: dict[bytes, tuple[float, Identity]] = {}
 
-    def identify(self, header: str, snapshot: Snapshot, address: str) -> tuple[Principal, Identity | None]:
+    def identify(
+        self, header: str, snapshot: Snapshot, address: str, *, temporary: bool = False
+    ) -> tuple[Principal, Identity | None]:
         """The caller behind an Authorization header, who asks from `address`; `ANONYMOUS` if there is none.
 
         Raises:
             InvalidCredentials: there is one and it is wrong.
             Denied: the account is disabled; said only to who knows its password.
+            PasswordChangeRequired: somebody else made the password; unless `temporary`: then the caller sees to it.
         """
         if not header:
             return ANONYMOUS, None
         key = fingerprint("header", header)
-        known = self._known(key, snapshot, address)
-        if known is not None:
-            return known
-        credential = credentials.parse(header)
-        if credential is None:
-            return ANONYMOUS, None
-        return self._prove(key, credential, snapshot, address)
+        found = self._known(key, snapshot, address)
+        if found is None:
+            credential = credentials.parse(header)
+            if credential is None:
+                return ANONYMOUS, None
+            found = self._prove(key, credential, snapshot, address)
+        return found if temporary else _with_own_password(found)
 
-    def check(self, credential: Basic, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
+    def check(
+        self, credential: Basic, snapshot: Snapshot, address: str, *, temporary: bool = False
+    ) -> tuple[Principal, Identity]:
         """The caller behind a user name and secret, who asks from `address`.
 
         Raises:
-            InvalidCredentials, Denied
+            InvalidCredentials, Denied, PasswordChangeRequired: as `identify`.
         """
         key = fingerprint("credential", credential.username, credential.secret)
-        return self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
+        found = self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
+        return found if temporary else _with_own_password(found)
 
     def _known(self, key: bytes, snapshot: Snapshot, address: str) -> tuple[Principal, Identity] | None:
         identity = self._recall(key, snapshot)
@@ -134,7 +147,8 @@ class Authentication:
             return None
         if refusal := account.refusal(time.time()):
             raise Denied(refusal)
-        return limited(account.principal, identity.limits) if identity.limits is not None else account.principal
+        who = account.by_token if identity.secret_kind in TOKENS else account.principal
+        return limited(who, identity.limits) if identity.limits is not None else who
 
     def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
         with self._app.app_context():
@@ -143,8 +157,10 @@ class Authentication:
                 if shown is None:
                     raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
                 return shown
-            identity = self._first(self._chain.unguessable, credential)
-            return identity or self._guess(credential, address)
+            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address)
+            for confirm in self._chain.confirm:
+                identity = confirm(identity)
+            return identity
 
     def _guess(self, credential: Basic, address: str) -> Identity:
         for check in self._chain.before:
@@ -165,8 +181,7 @@ class Authentication:
         for authenticate in chain:
             found = authenticate(credential)
             if isinstance(found, Proof):
-                with transaction():
-                    return onboard(found)
+                return welcome(found)
             if found is not None:
                 return found
         return None

@@ -10,42 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from authsvc.authn import sources
+from authsvc.authn.backends.ldap import settings as ldap_settings
+from authsvc.authn.backends.oidc import settings as oidc_settings
 from authsvc.authn.sources import DEFAULT, SECRETS, Kind
-from authsvc.configuration.items import Item
+from authsvc.configuration.items import Item, typed
 from authsvc.core.errors import BadRequest
+from authsvc.users import service as users
 
 _MODES: dict[str, Kind] = {"oidc_auth": "oidc", "ldap_auth": "ldap"}
+_BACKENDS = {"ldap": ldap_settings, "oidc": oidc_settings}
 
 ITEMS: dict[str, Item] = {
-    "ldap_url": Item(str, ""),
-    "ldap_base_dn": Item(str, ""),
-    "ldap_filter": Item(str, ""),
-    "ldap_uid": Item(str, "cn"),
-    "ldap_scope": Item(int, 2),
-    "ldap_search_dn": Item(str, ""),
-    "ldap_search_password": Item(str, ""),
-    "ldap_timeout": Item(int, 5),
-    "ldap_verify_cert": Item(bool, True),
-    "ldap_group_base_dn": Item(str, ""),
-    "ldap_group_admin_dn": Item(str, ""),
-    "ldap_group_attribute_name": Item(str, ""),
-    "ldap_group_search_filter": Item(str, ""),
-    "ldap_group_search_scope": Item(int, 2),
-    "ldap_group_membership_attribute": Item(str, "memberof"),
-    "ldap_group_attach_parallel": Item(bool, False),
-    "oidc_name": Item(str, ""),
-    "oidc_endpoint": Item(str, ""),
-    "oidc_client_id": Item(str, ""),
-    "oidc_client_secret": Item(str, ""),
-    "oidc_groups_claim": Item(str, ""),
-    "oidc_admin_group": Item(str, ""),
-    "oidc_group_filter": Item(str, ""),
-    "oidc_scope": Item(str, ""),
-    "oidc_user_claim": Item(str, ""),
-    "oidc_verify_cert": Item(bool, True),
-    "oidc_auto_onboard": Item(bool, False),
-    "oidc_extra_redirect_parms": Item(str, "{}"),
-    "oidc_logout": Item(bool, False),
+    name: item for backend in _BACKENDS.values() for name, item in backend.ITEMS.items() if name in backend.HARBORS
 }
 
 
@@ -72,19 +48,32 @@ def change(actor: str, changes: Mapping[str, Any]) -> None:
     """Set some items of the default sources, and which of them is enabled.
 
     Raises:
-        BadRequest: a value cannot be used, or a mode that we do not have.
+        BadRequest: a value cannot be used, a mode that we do not have, too little for the mode to work, or a prefix for
+            robots that would make robots' names of users' ones.
     """
     mode = changes.get("auth_mode")
     if mode is not None and mode not in ("db_auth", *_MODES):
         raise BadRequest(f"auth_mode must be one of db_auth, {', '.join(_MODES)}")
+    if isinstance(prefix := changes.get("robot_name_prefix"), str):
+        users.require_no_name_like(users.robot_alias(prefix))
     for kind in _MODES.values():
-        parsed = {
-            name: ITEMS[name].parse(name, given) for name, given in changes.items() if name in ITEMS and _kind(name) == kind
-        }
+        given = {name: value for name, value in changes.items() if name in ITEMS and _kind(name) == kind}
         present = _default(kind)
         enabled = _MODES.get(mode) == kind if mode is not None else bool(present and present.enabled)
-        if parsed or (present is not None and present.enabled != enabled) or (enabled and present is None):
-            sources.save(actor, kind, DEFAULT, parsed, enabled=enabled)
+        if given or (present is not None and present.enabled != enabled) or (enabled and present is None):
+            save(actor, kind, DEFAULT, given, enabled=enabled)
+
+
+def save(actor: str, kind: Kind, name: str, given: Mapping[str, Any], *, enabled: bool, position: int | None = None) -> None:
+    """Make or change a directory or provider, Harbor's or not; it is checked as a whole once people may come from it.
+
+    Raises:
+        BadRequest: a value cannot be used, there is no such item, or something is missing.
+    """
+    backend = _BACKENDS[kind]
+    saved = sources.save(actor, kind, name, typed(backend.ITEMS, given), enabled=enabled, position=position)
+    if enabled:
+        backend.parse(saved.settings)
 
 
 def _kind(name: str) -> Kind:

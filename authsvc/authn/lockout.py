@@ -19,18 +19,22 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 from authsvc.audit import service as audit
 from authsvc.authn.credentials import Basic
 from authsvc.authn.models import LoginFailure, LoginLock
-from authsvc.core.db import db, insert_ignore, transaction, utcnow
-from authsvc.core.errors import InvalidCredentials, NotFound, TooManyRequests
+from authsvc.core import origin
+from authsvc.core.db import db, family, insert_ignore, reading, transaction, utcnow
+from authsvc.core.errors import Forbidden, InvalidCredentials, Limit, NotFound, TooManyRequests
 from authsvc.core.sealing import keyed_digest
 from authsvc.core.settings import Settings
+from authsvc.users import passwords
 from authsvc.users import service as users
+from authsvc.users.glimpse import glance
+from authsvc.users.models import User
 
 _BUCKETS = 256
 
 
 @contextmanager
 def counted(credential: Basic, address: str) -> Iterator[None]:
-    """Around one look at a password.
+    """Around one look at a password, by somebody at `address`.
 
     Raises:
         TooManyRequests: the account or the address is locked for now; the password is not looked at.
@@ -39,7 +43,7 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
     # The account is part of it: the same wrong password on many accounts is many guesses.
     digest = keyed_digest(f"{account}\0{credential.secret}")
     with transaction():
-        _reserve(account, address, digest)
+        _reserve(account, origin.source_of(address), digest)
     try:
         yield
     except InvalidCredentials:
@@ -52,10 +56,27 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
     _take_back(account, digest)
 
 
+def require_own_password(user: User, password: str) -> None:
+    """Somebody who is logged in has to show his password as well. A guess like any other: else a session that was left open
+    would be a way to find it out.
+
+    Raises:
+        Forbidden: it is not his.
+        TooManyRequests: as `counted`.
+    """
+    known = user.password_hash
+    try:
+        with counted(Basic(user.username, password), origin.current().address):
+            if not passwords.verify(known, password):
+                raise InvalidCredentials("the old password is not right")
+    except InvalidCredentials as error:
+        raise Forbidden(error.message) from None
+
+
 def _account(login: str) -> str:
     """What the guesses are counted under: one name for a user's name and e-mail."""
-    user = users.find(login[:300])
-    db.session.rollback()
+    with reading():
+        user = glance(login[:300])
     # What is nobody's name may be a password that was typed into the wrong field.
     return user.name_key if user else f"unknown:{keyed_digest(users.name_key(login[:300]))[:32]}"
 
@@ -63,7 +84,7 @@ def _account(login: str) -> str:
 def _reserve(account: str, address: str, digest: str) -> None:
     settings: Settings = current_app.config["TIDEGATE"]
     since = utcnow() - timedelta(seconds=settings.login_window_seconds)
-    _one_at_a_time(account, address)
+    one_at_a_time(("account", account), ("address", address))
     others = (LoginFailure.at > since) & (LoginFailure.digest != digest)
     _bounded(others & (LoginFailure.account == account), settings.login_attempts, "this account")
     if address:
@@ -79,19 +100,23 @@ def _bounded(failures: ColumnElement[bool], limit: int, what: str) -> None:
     times: list[datetime] = list(db.session.scalars(recent))
     if len(times) >= limit:
         settings: Settings = current_app.config["TIDEGATE"]
-        wait = int((times[-1] + timedelta(seconds=settings.login_window_seconds) - utcnow()).total_seconds()) + 1
+        window = settings.login_window_seconds
+        wait = max(1, int((times[-1] + timedelta(seconds=window) - utcnow()).total_seconds()) + 1)
         raise TooManyRequests(
-            f"too many wrong passwords for {what}; try again in {max(1, wait)} seconds", retry_after=max(1, wait)
+            f"too many wrong passwords for {what}; try again in {wait} seconds", limit=Limit("logins", limit, window, wait)
         )
 
 
-def _one_at_a_time(account: str, address: str) -> None:
-    """Guesses for one account, or from one address, are counted one after the other. SQLite has one writer anyway."""
-    if db.session.get_bind().dialect.name == "sqlite":
+def one_at_a_time(*things: tuple[str, str]) -> None:
+    """What is counted for each of these (kind, name) is counted one after the other, until the transaction ends. SQLite has
+    one writer anyway."""
+    if family() == "sqlite":
         return
-    for bucket in sorted({_bucket("account", account), _bucket("address", address)}):
-        insert_ignore(LoginLock, id=bucket)
-        db.session.execute(select(LoginLock.id).where(LoginLock.id == bucket).with_for_update())
+    for bucket in sorted({_bucket(kind, name) for kind, name in things}):
+        lock = select(LoginLock.id).where(LoginLock.id == bucket).with_for_update()
+        if db.session.scalar(lock) is None:  # the first ever
+            insert_ignore(LoginLock, id=bucket)
+            db.session.execute(lock)
 
 
 def _bucket(kind: str, name: str) -> int:

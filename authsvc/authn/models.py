@@ -8,15 +8,17 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from authsvc.audit.changes import Audited
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
 
 
-class IdentitySource(Identified, PolicyRelevant, Base):
+class IdentitySource(Identified, Audited, PolicyRelevant, Base):
     """A directory (`kind` ldap) or provider (oidc). What `settings` mean is the backend's; secrets among them are sealed in
     `sealed`, a JSON object as one text."""
 
     __tablename__ = "identity_sources"
+    __audited__ = ("settings", "enabled", "position")
 
     kind: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(64))
@@ -42,8 +44,17 @@ class LoginFailure(Base):
     __table_args__ = (Index("ix_login_failures_address", "address"),)
 
 
+class RegistrationAttempt(Identified, Base):
+    """Somebody tried to register, from there (`core.origin.source_of`)."""
+
+    __tablename__ = "registration_attempts"
+
+    address: Mapped[str] = mapped_column(String(64), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
 class LoginLock(Base):
-    """Rows to lock, so that guesses are counted one after the other on databases with many writers."""
+    """Rows to lock, so that guesses and registrations are counted one after the other on databases with many writers."""
 
     __tablename__ = "login_locks"
 

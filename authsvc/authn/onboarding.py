@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from authsvc.authn.identity import Identity
 from authsvc.authn.sources import Kind
-from authsvc.core.db import db
+from authsvc.core.db import db, transaction
 from authsvc.core.errors import BadRequest, Conflict, InvalidCredentials
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName
@@ -19,7 +20,8 @@ from authsvc.users.models import User, UserIdentity
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a directory or provider says of somebody who proved to be there: `subject` never changes (an entry's id, `sub`),
-    everything else may. `groups` None: not known this time, leave them as they are."""
+    everything else may. `groups` None: not known this time, leave them, and what follows from them, as they are. `expires_at`
+    (seconds since 1970): when it is no proof any longer."""
 
     kind: Kind
     source: str
@@ -29,30 +31,45 @@ class Proof:
     realname: str = ""
     groups: tuple[GroupName, ...] | None = field(default=())
     is_sysadmin: bool = False
+    expires_at: float | None = None
 
     @property
     def origin(self) -> str:
         return f"{self.kind}:{self.source}"
 
 
+def welcome(proof: Proof) -> Identity:
+    """`onboard` in a transaction of its own; once more if somebody else made one of the groups at the same moment.
+
+    Raises:
+        InvalidCredentials: as `onboard`.
+        Unavailable: the database does not answer.
+    """
+    try:
+        with transaction():
+            return onboard(proof)
+    except IntegrityError:
+        with transaction():
+            return onboard(proof)
+
+
 def onboard(proof: Proof) -> Identity:
-    """The user behind a proof, made at the first time, his attributes and groups as the source has them now. Writes only
-    what has changed. Needs a transaction that may write.
+    """The user behind a proof, made at the first time, his attributes and groups as the source has them now. Of several first
+    logins at once, one makes the user and the others find him. Writes only what has changed. Needs a transaction that may write.
 
     Raises:
         InvalidCredentials: a user who comes from elsewhere has this name; nobody takes another's place.
     """
-    identity = _identity(proof)
-    user = users.get(identity.user_id) if identity else _come_aboard(proof)
-    if identity is None:
-        identity = _remember(user, proof)
-    else:
-        identity.sysadmin, identity.absences, identity.gone = proof.is_sysadmin, 0, False
+    identity = _identity(proof) or _come_aboard(proof)
+    user = users.get(identity.user_id)
+    identity.absences, identity.gone = 0, False
+    if proof.groups is not None:
+        identity.sysadmin = proof.is_sysadmin
     _refresh(user, proof)
     if proof.groups is not None:
         groups.replace(user.id, proof.groups)
     db.session.flush()
-    return Identity(user.id, user.epoch)
+    return Identity(user.id, user.epoch, expires_at=proof.expires_at)
 
 
 def known(proof: Proof) -> bool:
@@ -74,30 +91,35 @@ def _identity(proof: Proof) -> UserIdentity | None:
     return found
 
 
-def _come_aboard(proof: Proof) -> User:
+def _come_aboard(proof: Proof) -> UserIdentity:
+    """A new user, unless another login of the same person made one since we looked: where readers see what others commit
+    meanwhile (PostgreSQL, MariaDB), the name is taken then, by himself."""
     try:
-        return users.create(
-            f"tidegate:{proof.kind}",
-            username=proof.username,
-            password=None,
-            email=_free_email(proof, None),
-            realname=proof.realname[:255],
-            comment=f"from {proof.origin}",
-        )
+        with db.session.begin_nested():
+            return _create(proof)
     except BadRequest as error:
         raise InvalidCredentials(f"{proof.username} from {proof.origin} cannot be a user here: {error.message}") from None
-    except Conflict:
+    except (Conflict, IntegrityError):
+        if (identity := _identity(proof)) is not None:
+            return identity
         raise InvalidCredentials(
             f"{proof.username} is the name of another user here, who does not come from {proof.origin}; "
             "a system administrator can rename or delete that user"
         ) from None
 
 
-def _remember(user: User, proof: Proof) -> UserIdentity:
-    identity = UserIdentity(
-        user_id=user.id, kind=proof.kind, source=proof.source, subject=proof.subject, sysadmin=proof.is_sysadmin
+def _create(proof: Proof) -> UserIdentity:
+    user = users.create(
+        f"tidegate:{proof.kind}",
+        username=proof.username,
+        password=None,
+        email=_free_email(proof, None),
+        realname=_shown(proof.realname),
+        comment=f"from {proof.origin}",
     )
+    identity = UserIdentity(user_id=user.id, kind=proof.kind, source=proof.source, subject=proof.subject)
     db.session.add(identity)
+    db.session.flush()
     return identity
 
 
@@ -105,8 +127,14 @@ def _refresh(user: User, proof: Proof) -> None:
     email = _free_email(proof, user.id)
     if email is not None and user.email != email:
         user.email = email
-    if proof.realname and user.realname != proof.realname[:255]:
-        user.realname = proof.realname[:255]
+    realname = _shown(proof.realname)
+    if realname and user.realname != realname:
+        user.realname = realname
+
+
+def _shown(text: str) -> str:
+    """A text from outside that people are shown: without what cannot be seen, and no longer than we keep."""
+    return "".join(character for character in text if character.isprintable())[:255]
 
 
 def _free_email(proof: Proof, user_id: int | None) -> str | None:

@@ -46,13 +46,14 @@ def login() -> Response:
     body = _body(LoginSchema())
     services: Any = current_app.extensions["tidegate"]
     credential = Basic(body["principal"], body["password"])
-    who, _ = services.authentication.check(credential, services.snapshots.current(), origin.current().address)
+    snapshot, address = services.snapshots.current(), origin.current().address
+    who, _ = services.authentication.check(credential, snapshot, address, temporary=True)
     if who.kind != "user":
         raise Forbidden("robots have no pages to log in to")
     origin_here = origin_of(who.id)
     if origin_here is not None and origin_here.kind == "oidc":
         raise Forbidden("log in by your provider; a CLI secret is for docker and the API")
-    response = jsonify(username=who.name)
+    response = jsonify(username=who.name, password_change_required=who.temporary_password)
     session.start(who, response)
     db.session.commit()
     return response

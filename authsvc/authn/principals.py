@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from sqlalchemy import and_, bindparam, or_, select
 
+from authsvc.authn.backends.keyless.models import TrustRule
 from authsvc.configuration.items import ITEMS
 from authsvc.configuration.models import ConfigurationValue
 from authsvc.groups.models import GroupMembership
 from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.principal import Permissions, Principal, ProjectRef
 from authsvc.rbac.roles import Role
 from authsvc.robots.models import Robot, RobotPermission
 from authsvc.robots.rules import full_name
-from authsvc.users.models import User, UserIdentity
+from authsvc.secrets.models import Secret
+from authsvc.secrets.service import scope_of
+from authsvc.users.models import FIRST_EPOCH, User, UserIdentity
+from authsvc.users.service import BUILT_IN_ADMIN
 
 # How statements are run: by a session, or by `core.direct.DirectReader`, which is several times as fast.
 Execute = Callable[..., Any]
@@ -25,20 +30,38 @@ Execute = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A principal, and whether it may act at all; `expires_at` in epoch seconds, a robot's."""
+    """A principal, and whether it may act at all; `expires_at` in epoch seconds, a robot's. `gone`: a user's directory or
+    provider knows him no more. `by_token`: the same principal, shown by a token, made once and not for each request."""
 
     principal: Principal
     disabled: bool
     expires_at: float | None = None
+    gone: bool = False
+    by_token: Principal = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_token", replace(self.principal, by_token=True))
 
     def refusal(self, now: float) -> str:
         """Why it may do nothing at all at this time; "" if it may."""
         what = "robot" if self.principal.kind == "robot" else "account"
         if self.disabled:
             return f"the {what} {self.principal.name} is disabled; an administrator can enable it"
+        if self.gone:
+            return f"the account {self.principal.name} has ended where it comes from; if it has not, log in there again"
         if self.expires_at is not None and self.expires_at <= now:
             return f"the {what} {self.principal.name} has expired; an administrator can renew it"
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSecret:
+    """A secret of ours that was not revoked: until when it is good (epoch seconds), from where (none: everywhere), and what
+    it is limited to (None: nothing)."""
+
+    expires_at: float
+    networks: tuple[str, ...]
+    limits: Permissions | None
 
 
 # Made once: building a statement takes SQLAlchemy longer than running it takes SQLite.
@@ -48,6 +71,7 @@ _ACCOUNT = (
         User.sysadmin,
         User.disabled,
         User.epoch,
+        User.password_temporary,
         UserIdentity.sysadmin.label("by_group"),
         UserIdentity.gone,
     )
@@ -113,8 +137,16 @@ def load_account(execute: Execute, user_id: int) -> Account | None:
         is_sysadmin=bool(row.sysadmin or row.by_group),
         epoch=row.epoch,
         roles=_roles(execute, user_id),
+        temporary_password=bool(row.password_temporary),
+        held_back=bool(row.password_temporary) and not _is_as_set_up(user_id, row.epoch),
     )
-    return Account(principal, bool(row.disabled or row.gone))
+    return Account(principal, bool(row.disabled), gone=bool(row.gone))
+
+
+def _is_as_set_up(user_id: int, epoch: int) -> bool:
+    """The first administrator with the password of the first start: made on the operator's own host and shown there alone, so
+    that it is nobody else's. The pages ask for another one; commands and clients may start with it."""
+    return user_id == BUILT_IN_ADMIN and epoch == FIRST_EPOCH
 
 
 def _roles(execute: Execute, user_id: int) -> dict[int, frozenset[Role]]:
@@ -129,3 +161,26 @@ def load_project(execute: Execute, name: str) -> ProjectRef | None:
     """The project of that name, or None."""
     row = execute(_PROJECT, {"name": name}).first()
     return ProjectRef(row.id, row.name, bool(row.public)) if row else None
+
+
+_SECRET = select(Secret.expires_at, Secret.networks, Secret.scope).where(
+    Secret.id == bindparam("id"), Secret.revoked_at.is_(None)
+)
+_RULE = select(TrustRule.project_id, TrustRule.repositories, TrustRule.actions).where(
+    TrustRule.id == bindparam("id"), TrustRule.enabled.is_(True)
+)
+
+
+def load_secret(execute: Execute, secret_id: int) -> LiveSecret | None:
+    """The secret with that id, or None: revoked, or never there."""
+    row = execute(_SECRET, {"id": secret_id}).first()
+    if row is None:
+        return None
+    scope = scope_of(row.scope)
+    limits = scope.limits if scope else None
+    return LiveSecret(row.expires_at.timestamp() if row.expires_at else inf, tuple(row.networks), limits)
+
+
+def load_trust_rule(execute: Execute, rule_id: int) -> Any:
+    """What the trust rule with that id gives (`project_id`, `repositories`, `actions`), or None: disabled, or gone."""
+    return execute(_RULE, {"id": rule_id}).first()

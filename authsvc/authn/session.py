@@ -18,7 +18,7 @@ from authsvc.configuration import service as configuration
 from authsvc.core import origin
 from authsvc.core.api import PREFIX
 from authsvc.core.db import db, utcnow
-from authsvc.core.errors import Forbidden
+from authsvc.core.errors import Forbidden, PasswordChangeRequired
 from authsvc.core.settings import Settings
 from authsvc.rbac.principal import Principal
 from authsvc.secrets import service as secrets
@@ -27,12 +27,14 @@ from authsvc.secrets.rules import Kind
 from authsvc.users import service as users
 
 COOKIE = "sid"
+NO_RENEWAL = "X-Harbor-No-Session-Renewal"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def start(who: Principal, response: Response) -> None:
     """Log a user in: a new session in a cookie. Commit afterwards."""
-    lifetime = timedelta(minutes=configuration.value("session_timeout"))
+    settings: Settings = current_app.config["TIDEGATE"]
+    lifetime = min(timedelta(minutes=configuration.value("session_timeout")), timedelta(hours=settings.session_hours))
     agent = origin.current().user_agent
     text, _ = secrets.issue(Kind.SESSION, who.id, who.epoch, name=agent, expires_at=utcnow() + lifetime)
     audit.record(who.name, "login", "user", who.name, description="session")
@@ -51,17 +53,25 @@ def end(request: Request, response: Response) -> None:
     row = secrets.find(request.cookies.get(COOKIE, ""))
     if row is not None and row.kind == Kind.SESSION:
         row.revoked_at = utcnow()
+        name = users.get(row.owner_id).username
+        audit.record(name, "logout", "user", name, description="session")
     response.delete_cookie(COOKIE, path="/")
 
 
-def prolong(identity: Identity) -> None:
-    """Each use of a session that has lost half of its time gives it all of it again (`session_timeout` is idle time)."""
-    lifetime = timedelta(minutes=configuration.value("session_timeout"))
+def prolong(identity: Identity, request: Request) -> None:
+    """A use of a session that has lost a tenth of its idle time (`session_timeout`) gives it all of it again, up to the end that
+    every session has; but for what a page asks by itself, which says so by Harbor's `X-Harbor-No-Session-Renewal`."""
+    if NO_RENEWAL in request.headers:
+        return
     row = db.session.get(Secret, identity.secret_id)
-    if row is not None and row.expires_at is not None and row.expires_at - utcnow() < lifetime / 2:
+    if row is None or row.expires_at is None:
+        return
+    settings: Settings = current_app.config["TIDEGATE"]
+    idle = timedelta(minutes=configuration.value("session_timeout"))
+    until = min(utcnow() + idle, row.creation_time + timedelta(hours=settings.session_hours))
+    if until - row.expires_at > idle / 10:
         # Past the session's listeners: that a session lasts longer changes no decision elsewhere.
-        prolonged = update(Secret).where(Secret.id == row.id).values(expires_at=utcnow() + lifetime)
-        db.session.connection().execute(prolonged)
+        db.session.connection().execute(update(Secret).where(Secret.id == row.id).values(expires_at=until))
 
 
 def require_same_origin(request: Request) -> None:
@@ -78,16 +88,17 @@ def require_same_origin(request: Request) -> None:
     raise Forbidden("a request with a session must come from this registry's own pages")
 
 
-def require_own_password(who: Principal, request: Request) -> None:
-    """Whoever logged in with a password that somebody else made changes it before anything else.
+def require_own_password(who: Principal, request: Request, *, by_header: bool = False) -> None:
+    """Whoever logged in with a generated password changes it before anything else: at the pages, and, if somebody else made
+    it, also where it comes with each request.
 
     Raises:
-        Forbidden: and this is something else.
+        PasswordChangeRequired: and this is something else.
     """
     own = f"{PREFIX}/users/{who.id}/password"
-    if request.path in (own, f"{PREFIX}/users/current") or not users.get(who.id).password_temporary:
-        return
-    raise Forbidden(f"change the generated password first (PUT {own})")
+    is_due = who.held_back if by_header else who.temporary_password
+    if is_due and request.path not in (own, f"{PREFIX}/users/current"):
+        raise PasswordChangeRequired(f"change the generated password first (PUT {own})")
 
 
 def _set_cookie(response: Response, text: str) -> None:

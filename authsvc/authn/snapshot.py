@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from authsvc.authn import principals
-from authsvc.authn.principals import Account
+from authsvc.authn.principals import Account, LiveSecret
 from authsvc.configuration import service as configuration
 from authsvc.core.versioning import VersionReader
 from authsvc.rbac.principal import ProjectRef
@@ -24,7 +24,7 @@ class Snapshot:
     """Accounts and projects as of one policy version, and what was derived from them: `identities` by who proved to be
     whom, `answers` by whole questions. All are bounded: what strangers make up must not fill the memory."""
 
-    __slots__ = ("_accounts", "_configuration", "_projects", "_reader", "answers", "identities", "version")
+    __slots__ = ("_accounts", "_configuration", "_projects", "_reader", "_rules", "_secrets", "answers", "identities", "version")
 
     def __init__(self, reader: VersionReader, version: int) -> None:
         self._reader = reader
@@ -32,8 +32,14 @@ class Snapshot:
         self._accounts: dict[tuple[str, int], Account | None] = {}
         self._configuration: dict[str, Any] | None = None
         self._projects: dict[str, ProjectRef | None] = {}
+        self._secrets: dict[int, LiveSecret | None] = {}
+        self._rules: dict[int, Any] = {}
         self.identities: dict[bytes, Any] = {}
         self.answers: dict[bytes, Any] = {}
+
+    def execute(self, statement: Any, values: Any = None) -> Any:
+        """Run a SELECT on the database as it is now."""
+        return self._reader.execute(statement, values)
 
     def account(self, kind: str, account_id: int) -> Account | None:
         """A user's or robot's account by id; None if there is none."""
@@ -56,6 +62,21 @@ class Snapshot:
         except KeyError:
             project: ProjectRef | None = self._load(self._projects, name, principals.load_project)
             return project
+
+    def secret(self, secret_id: int) -> LiveSecret | None:
+        """A secret of ours by id; None if it was revoked."""
+        try:
+            return self._secrets[secret_id]
+        except KeyError:
+            secret: LiveSecret | None = self._load(self._secrets, secret_id, principals.load_secret)
+            return secret
+
+    def trust_rule(self, rule_id: int) -> Any:
+        """What a trust rule gives; None if it is gone or disabled."""
+        try:
+            return self._rules[rule_id]
+        except KeyError:
+            return self._load(self._rules, rule_id, principals.load_trust_rule)
 
     def remember_identity(self, key: bytes, identity: Any) -> None:
         """Keep who proved to be whom, as long as the snapshot lives."""

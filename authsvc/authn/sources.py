@@ -21,6 +21,7 @@ Kind = Literal["ldap", "oidc"]
 DEFAULT = "default"  # the source that Harbor's configuration shows
 # The settings that are secrets: sealed in the database, never shown.
 SECRETS = frozenset({"ldap_search_password", "oidc_client_secret"})
+_ADDRESSES: Mapping[Kind, str] = {"ldap": "ldap_url", "oidc": "oidc_endpoint"}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -74,7 +75,7 @@ def save(
     if row is None:
         row = IdentitySource(kind=kind, name=name, settings={}, position=0, sealed="")
         db.session.add(row)
-    merged = _settings(row) | dict(settings)
+    merged = changed(kind, _settings(row), settings)
     row.settings = {key: value for key, value in merged.items() if key not in SECRETS}
     secret = {key: value for key, value in merged.items() if key in SECRETS and value}
     row.sealed = seal(json.dumps(secret)) if secret else ""
@@ -84,6 +85,15 @@ def save(
     db.session.flush()
     audit.record(actor, "update", "configuration", f"{kind} source {name}", description=", ".join(sorted(settings))[:1000])
     return _source(row)
+
+
+def changed(kind: Kind, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings with changes. A secret was given for one address: at another one it has to be given anew, or whoever
+    may change addresses could have it sent to himself."""
+    address = _ADDRESSES[kind]
+    moved = changes.get(address, stored.get(address)) != stored.get(address)
+    kept = {key: value for key, value in stored.items() if not (moved and key in SECRETS)}
+    return kept | dict(changes)
 
 
 def delete(actor: str, kind: Kind, name: str) -> None:

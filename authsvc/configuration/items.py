@@ -7,23 +7,26 @@ sources under these names. Items of ways to log in that we do not have (UAA, aut
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from authsvc.core.errors import BadRequest
+from authsvc.core.trust import check_authorities
 
+READ_ONLY = "The system is in read only mode. Any modification is prohibited."  # Harbor's words
 _MAX_INT = 9_999_999_999  # Harbor's: at most ten digits
 _MAX_TEXT = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item; `check` raises BadRequest for a value of the right type that cannot be used."""
+    """One item; `check` raises BadRequest for a value of the right type that cannot be used. `secret`: a password or key."""
 
     type: type
     default: Any
     check: Callable[[str, Any], None] | None = None
+    secret: bool = False
 
     def parse(self, name: str, value: Any) -> Any:
         """The value in its type; JSON's own, or as text (Harbor's clients send both).
@@ -37,6 +40,30 @@ class Item:
         if self.check is not None:
             self.check(name, parsed)
         return parsed
+
+
+def typed(items: Mapping[str, Item], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, in the items' types; null is as if it were not given.
+
+    Raises:
+        BadRequest: a value cannot be used, or there is no such item.
+    """
+    if unknown := sorted(name[:64] for name in given.keys() - items.keys()):
+        raise BadRequest(f"there is no item {', '.join(unknown)}")
+    return {name: items[name].parse(name, value) for name, value in given.items() if value is not None}
+
+
+def values_of(items: Mapping[str, Item], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every item: as given, in its type and without blanks around it (but for secrets), or its default if that is nothing.
+
+    Raises:
+        BadRequest
+    """
+    found = {}
+    for name, value in ({name: item.default for name, item in items.items()} | typed(items, given)).items():
+        stripped = value.strip() if isinstance(value, str) and not items[name].secret else value
+        found[name] = items[name].default if stripped == "" else stripped
+    return found
 
 
 def _bool(value: Any) -> bool | None:
@@ -90,10 +117,12 @@ def _token_minutes(name: str, value: int) -> None:
 
 
 def _robot_prefix(name: str, value: str) -> None:
-    """It must hold a character that no user name can hold, or robots and people could be taken for each other."""
+    """It must set itself apart from the name after it. Names that begin with it, or with its shell-safe form, are no names for
+    people (`users.service`), or robots and people could be taken for each other."""
     _not_blank(name, value)
-    if len(value) > 32 or "$" not in value or any(character in value for character in ':+," ~#%\t\n'):
-        raise BadRequest(f'{name} must hold a $, which no user name can, and none of : + , " ~ # % or blanks')
+    apart = "$" in value or not value[-1].isalnum()
+    if len(value) > 32 or not apart or any(character in value for character in ':+," ~#%\t\n'):
+        raise BadRequest(f'{name} must hold a $ or end in a character such as - or @, and hold none of : + , " ~ # % or blanks')
 
 
 def _json_object(name: str, value: str) -> None:
@@ -107,7 +136,7 @@ def _json_object(name: str, value: str) -> None:
 
 ITEMS: dict[str, Item] = {
     "primary_auth_mode": Item(bool, False),
-    "scan_all_policy": Item(str, ""),
+    "scan_all_policy": Item(str, "", _json_object),
     "project_creation_restriction": Item(str, "everyone", _one_of("everyone", "adminonly")),
     "read_only": Item(bool, False),
     "self_registration": Item(bool, False),
@@ -132,6 +161,7 @@ ITEMS: dict[str, Item] = {
     "pull_count_update_disable": Item(bool, False),
     "pull_audit_log_disable": Item(bool, False),
     "audit_log_forward_endpoint": Item(str, ""),
+    "audit_log_forward_ca": Item(str, "", check_authorities),  # ours: whom to trust there, besides the system's authorities
     "skip_audit_log_database": Item(bool, False),
     "scanner_skip_update_pulltime": Item(bool, False),
     "disabled_audit_log_event_types": Item(str, ""),

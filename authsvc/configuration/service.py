@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from authsvc.audit import service as audit
 from authsvc.configuration.items import ITEMS
 from authsvc.configuration.models import ConfigurationValue
 from authsvc.core.db import db
@@ -28,14 +27,16 @@ def value(name: str) -> Any:
     return row.value if row is not None else ITEMS[name].default
 
 
-def change(actor: str, changes: Mapping[str, Any]) -> None:
-    """Set some items; names that are none of ours are passed over, as Harbor does.
+def change(changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Set some items; names that are none of ours are passed over, as Harbor does. Returns what changed: item -> (before,
+    after), for the audit log, which is written by whoever calls this since it is itself configured here.
 
     Raises:
         BadRequest: a value cannot be used; then nothing is changed.
     """
     parsed = {name: ITEMS[name].parse(name, given) for name, given in changes.items() if name in ITEMS}
-    together = values() | parsed
+    before = values()
+    together = before | parsed
     if together["skip_audit_log_database"] and not together["audit_log_forward_endpoint"]:
         raise BadRequest("skip_audit_log_database needs audit_log_forward_endpoint: else the audit log would be nowhere")
     for name, new in parsed.items():
@@ -45,5 +46,4 @@ def change(actor: str, changes: Mapping[str, Any]) -> None:
         else:
             row.value = new
     db.session.flush()
-    if parsed:
-        audit.record(actor, "update", "configuration", "configuration", description=", ".join(sorted(parsed))[:1000])
+    return {name: (before[name], new) for name, new in parsed.items() if new != before[name]}

@@ -6,40 +6,85 @@ Source: Harbor API v2.0 (swagger.yaml) and what its clients rely on: `page`/`pag
 
 from __future__ import annotations
 
+import json
+import math
+import re
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import marshmallow as ma
-from flask import Flask, Response, request
+from flask import Flask, Response, jsonify, request
 from flask_smorest import Api as SmorestApi
-from flask_smorest import Blueprint as Blueprint  # noqa: PLC0414 - for all features, so that the library stays behind this file
+from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import fields
-from sqlalchemy import Select, func
+from sqlalchemy import Select
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, IntegerConverter, Map
+from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
-from authsvc.core import web
+from authsvc.core import conditional, idempotency, openapi, paging, web
 from authsvc.core.clock import rfc3339
-from authsvc.core.db import db
-from authsvc.core.errors import Unprocessable
+from authsvc.core.errors import Unprocessable, UnsupportedMediaType
 
 PREFIX = "/api/v2.0"
 MAX_PAGE_SIZE = 100
 MAX_ID = 2**63 - 1
+_SLASHES = re.compile("//+")
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 class Api(SmorestApi):  # type: ignore[misc] # it carries no types
-    """flask-smorest with our error shape, and schemas of the same name told apart by their modifiers."""
+    """flask-smorest with our error shape and a complete document."""
 
-    ERROR_SCHEMA = None
+    def __init__(self, app: Flask) -> None:
+        self._undocumented: list[Blueprint] = []
+        self._documenting = threading.Lock()
+        super().__init__(app)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         messages = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
         if messages is not None:  # webargs: the body or query does not fit the schema
-            return web.error_response(Unprocessable(f"validation failure list:\n{_flatten(messages)}"))
+            return web.error_response(Unprocessable(f"validation failure list:\n{_flatten(messages)}", detail=messages))
         return web.http_error(error)
+
+    def register_blueprint(self, blueprint: Blueprint, *, url_prefix: str) -> None:
+        """Routes at once; their documentation takes as long to make as all else of a start, and most processes need none."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
+        self._app.register_blueprint(blueprint, url_prefix=url_prefix)
+        self._undocumented.append(blueprint)
+
+    def _openapi_json(self) -> Response:
+        with self._documenting:
+            while self._undocumented:
+                blueprint = self._undocumented.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            return jsonify(openapi.complete(self.spec.to_dict(), PREFIX))
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc] # it carries no types
+    """flask-smorest's, with operation ids from the names of functions: `list_users` is `listUsers`."""
+
+    def response(self, status_code: int, schema: Any = None, *, content_type: str | None = None, **options: Any) -> Any:
+        """As flask-smorest has it; a content type without a schema is that of a text or file."""
+        if content_type is not None and schema is None:
+            schema = {} if content_type == "application/json" else {"type": "string"}
+        return super().response(status_code, schema, content_type=content_type, **options)
+
+    @staticmethod
+    def strangers(function: Any) -> Any:
+        """The document says that nobody need be logged in; of what is in a project, that goes for public ones. Whatever is not
+        marked so answers strangers with 401."""
+        return SmorestBlueprint.doc(security=[*openapi.LOGINS, {}])(function)
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        first, *others = endpoint.split("_")
+        for method, doc in self._docs[endpoint].items():
+            if method != "parameters":
+                doc.setdefault("manual_doc", {}).setdefault("operationId", first + "".join(map(str.capitalize, others)))
 
 
 def _flatten(messages: Any, path: str = "") -> str:
@@ -55,31 +100,45 @@ class Time(fields.Field[datetime]):
         return rfc3339(value)
 
 
-class Schema(ma.Schema):
-    """Input: fields that it does not name are dropped, so that no body can set them. Output: Harbor leaves out "", 0,
-    false, null and empty lists, except for the fields in `always`."""
+class Bounded(ma.Schema):
+    """Whole numbers are what the database can hold."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        if isinstance(field_obj, fields.Integer):
+            field_obj.validators.insert(0, ma.validate.Range(-MAX_ID - 1, MAX_ID))
+
+
+class Schema(Bounded):
+    """Input: fields that it does not name are dropped, so that no body can set them, and null is as if nothing were said, as
+    in Go. Output: Harbor leaves out "", 0, false, null and empty lists, except for the fields in `always`."""
 
     always: ClassVar[frozenset[str]] = frozenset()
 
     class Meta:
         unknown = ma.EXCLUDE
 
+    @ma.pre_load
+    def _null_says_nothing(self, data: Any, **_: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
     @ma.post_dump
     def _omit_zero_values(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {key: value for key, value in data.items() if value or key in self.always}
 
 
-class ListArguments(ma.Schema):
+class ListArguments(Bounded):
     """The query string of every list."""
 
     class Meta:
         unknown = ma.EXCLUDE
 
-    page = fields.Integer(load_default=1, validate=ma.validate.Range(1, 2**31), metadata={"description": "counts from 1"})
+    page = fields.Integer(
+        load_default=1, validate=ma.validate.Range(max=2**31), metadata={"description": "counts from 1; below: the first"}
+    )
     page_size = fields.Integer(
         load_default=10,
-        validate=ma.validate.Range(-1, MAX_PAGE_SIZE),
-        metadata={"description": "at most 100; 0 or -1: all"},
+        validate=ma.validate.Range(max=MAX_PAGE_SIZE),
+        metadata={"description": "at most 100; 0 or negative: all"},
     )
     q = fields.String(
         load_default="", validate=ma.validate.Length(max=2048), metadata={"description": "`k=v,k=~v,k=[a~b],k={a b}`"}
@@ -88,14 +147,17 @@ class ListArguments(ma.Schema):
 
 
 def page_of(
-    statement: Select[*tuple[Any, ...]], arguments: Mapping[str, Any], *, scalars: bool = True
+    statement: Select[*tuple[Any, ...]],
+    arguments: Mapping[str, Any],
+    *,
+    scalars: bool = True,
+    counted: Select[*tuple[Any, ...]] | None = None,
 ) -> tuple[Sequence[Any], dict[str, str]]:
-    """One page of a select, with Harbor's `X-Total-Count` and `Link` headers; rows of one entity, or tuples unless `scalars`."""
-    page, size = arguments["page"], arguments["page_size"]
-    total = db.session.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
-    if size > 0:
-        statement = statement.limit(size).offset((page - 1) * size)
-    rows: Sequence[Any] = db.session.scalars(statement).all() if scalars else db.session.execute(statement).all()
+    """One page of a select, with Harbor's `X-Total-Count` and `Link` headers; rows of one entity, or tuples unless `scalars`.
+    `counted`: a select of as many rows that is simpler."""
+    page, size = max(1, arguments["page"]), arguments["page_size"]
+    skipped = (page - 1) * size if size > 0 else 0
+    rows, total = paging.fetch(statement, size, skipped, scalars=scalars, counted=counted)
     headers = {"X-Total-Count": str(total)}
     if link := _link(page, size, total):
         headers["Link"] = link
@@ -108,10 +170,15 @@ def _link(page: int, size: int, total: int) -> str:
     neighbours = [("prev", page - 1, page > 1), ("next", page + 1, page * size < total)]
     query = request.args.to_dict(flat=False)
     return " , ".join(
-        f'<{request.path}?{urlencode(query | {"page": [number], "page_size": [size]}, doseq=True)}>; rel="{name}"'
+        f'<{quote(request.path, safe="/%:@")}?{_query(query | {"page": [str(number)], "page_size": [str(size)]})}>; rel="{name}"'
         for name, number, exists in neighbours
         if exists
     )
+
+
+def _query(parameters: Mapping[str, list[str]]) -> str:
+    """As Harbor writes it: by name, and `q` readable; but what would end the link stays encoded."""
+    return urlencode(sorted(parameters.items()), doseq=True, quote_via=quote, safe="=~[](){}:/*")
 
 
 def created(identifier: int | str) -> tuple[None, int, dict[str, str]]:
@@ -120,10 +187,10 @@ def created(identifier: int | str) -> tuple[None, int, dict[str, str]]:
 
 
 class Id(IntegerConverter):
-    """An id in a path: what fits the database's, else there is no such path (404)."""
+    """An id in a path: what fits the database's, else there is no such path (404). By its length, since Werkzeug takes a number
+    that is too large for a method that is not allowed (405)."""
 
-    def __init__(self, map: Map, **options: Any) -> None:  # noqa: A002 - Werkzeug's name for it
-        super().__init__(map, **{"max": MAX_ID, **options})
+    regex = r"\d{1,18}"
 
 
 class RepositoryName(BaseConverter):
@@ -132,28 +199,79 @@ class RepositoryName(BaseConverter):
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        return unquote(value)
+        name = unquote(value)
+        if "\0" in name:
+            raise ValidationError
+        return name
 
 
-def keep_encoded_slashes(environ: dict[str, Any]) -> None:
-    """Servers decode the path before routing, and `a%2Fb` would become two segments. Route on what the client sent:
-    below the API, an encoded slash (once or twice) stays `%2F` in PATH_INFO, for `RepositoryName` to decode."""
+def clean_path(environ: dict[str, Any]) -> None:
+    """What is routed below the API, as Harbor's router has it: a slash at the end means nothing, and several are one.
+
+    Servers decode the path before, and `a%2Fb` would become two segments. So an encoded slash (once or twice) in what the client
+    sent stays `%2F` in PATH_INFO, for `RepositoryName` to decode.
+    """
     raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0]
     if raw.startswith(PREFIX) and "%2f" in raw.lower():
         once = raw.replace("%252F", "%2F").replace("%252f", "%2F").replace("%2f", "%2F")
         path = "%2F".join(unquote(piece) for piece in once.split("%2F"))
         environ["PATH_INFO"] = path.encode().decode("latin-1")
+    if environ["PATH_INFO"].startswith(PREFIX):
+        environ["PATH_INFO"] = _SLASHES.sub("/", environ["PATH_INFO"]).rstrip("/")
+
+
+def _require_readable_body() -> None:
+    """A body is JSON that can be stored: no NUL and no half of a surrogate pair in its strings, whatever the schema says.
+
+    Raises:
+        UnsupportedMediaType: it is no JSON.
+        Unprocessable: it cannot be read.
+    """
+    data = request.get_data(cache=True) if request.url_rule and request.path.startswith(PREFIX) else b""
+    if not data:
+        return
+    if not request.is_json:
+        raise UnsupportedMediaType(f'unsupported media type "{request.mimetype}", only [application/json] are allowed')
+    try:
+        body = json.loads(data, parse_constant=_finite, parse_float=_finite)
+        usable = _is_storable(body)
+    except (ValueError, RecursionError) as error:
+        raise Unprocessable(f"the body is no JSON that can be read: {error}"[:200]) from error
+    if not usable:
+        raise Unprocessable("there is a NUL character, or half of a surrogate pair, in a string of the body")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is no number of JSON's")
+    return number
+
+
+def _is_storable(value: Any) -> bool:
+    match value:
+        case str():
+            return _UNSTORABLE.search(value) is None
+        case dict():
+            return all(_is_storable(key) and _is_storable(inner) for key, inner in value.items())
+        case list():
+            return all(map(_is_storable, value))
+    return True
 
 
 def _no_null(response: Response) -> Response:
-    """Where there is nothing to say flask-smorest writes `null`; Harbor's clients expect an empty body."""
+    """Where there is nothing to say flask-smorest writes `null`; Harbor's clients expect an empty body, and parse what is said
+    to be JSON."""
     if response.content_length == len(b"null\n") and response.is_json and response.get_data() == b"null\n":
         response.set_data(b"")
+        response.headers.pop("Content-Type")
     return response
 
 
 def init(app: Flask) -> Api:
     """The API on the application, with its OpenAPI document at `/api/v2.0/openapi.json` and a page to browse it."""
+    app.before_request(_require_readable_body)
+    conditional.init(app, PREFIX)
+    idempotency.init(app, PREFIX)
     app.after_request(_no_null)
     app.url_map.converters["int"] = Id
     app.url_map.converters["repository"] = RepositoryName
@@ -163,10 +281,6 @@ def init(app: Flask) -> Api:
         "OPENAPI_VERSION": "3.0.3",
         "OPENAPI_URL_PREFIX": PREFIX,
         "OPENAPI_JSON_PATH": "openapi.json",
-        "API_SPEC_OPTIONS": {
-            "info": {"description": "Harbor's REST API v2.0, as served by Tidegate."},
-            "components": {"securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}},
-            "security": [{"basic": []}, {}],
-        },
+        "API_SPEC_OPTIONS": openapi.OPTIONS,
     }
     return Api(app)

@@ -10,3 +10,8 @@ def rfc3339(moment: datetime | None) -> str:
     if moment is None:
         return ZERO
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_rfc3339(text: str) -> datetime:
+    """What `rfc3339` wrote."""
+    return datetime.fromisoformat(text)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -40,6 +41,7 @@ def on_database(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         settings: Settings = click.get_current_context().find_object(Settings) or Settings.from_env()
+        _require_database(settings)
         app: Flask = create_base(settings)
         with app.app_context():
             try:
@@ -50,6 +52,15 @@ def on_database(command: Callable[P, R]) -> Callable[P, R]:
                 db.engine.dispose()
 
     return wrapper
+
+
+def _require_database(settings: Settings) -> None:
+    """A file that is not there would be answered like a server that is down; most likely the settings are another shell's."""
+    file = settings.database_url.removeprefix("sqlite:///")
+    if file != settings.database_url and not Path(file).exists():
+        raise click.ClickException(
+            f"there is no database {file}: `authsvc prepare` makes one; where there is another, set TIDEGATE_STATE_DIR"
+        )
 
 
 def show(rows: Iterable[Mapping[str, Any]], output: str) -> None:

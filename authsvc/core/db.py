@@ -1,4 +1,4 @@
-"""The database: one declarative base, one session, SQLite (WAL) or PostgreSQL by URL.
+"""The database: one declarative base, one session; SQLite (WAL), PostgreSQL or MariaDB by URL.
 
 Flask-SQLAlchemy is dormant, so it stays behind this file: models use our own `Base`, everybody else imports `db`.
 """
@@ -14,12 +14,15 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, event
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from authsvc.core import engines
 from authsvc.core.errors import Unavailable
 
 # SQLite locks at the first write; a reader that becomes a writer is refused at once when somebody else wrote in
@@ -28,9 +31,9 @@ read_only: ContextVar[bool] = ContextVar("read_only", default=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC datetimes on every database; SQLite and MySQL would drop the zone."""
+    """Aware UTC datetimes on every database, to the microsecond; SQLite and MariaDB would drop the zone."""
 
-    impl = DateTime(timezone=False)
+    impl = DateTime(timezone=False).with_variant(mysql.DATETIME(fsp=6), *engines.MARIADB)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -68,6 +71,11 @@ class Identified:
 db = SQLAlchemy(metadata=Base.metadata)
 
 
+# What is said where more of one process is asked than it has connections for (`PoolTimeout`).
+ALL_BUSY = "all connections to the database are busy"
+SQLITE_SYNCHRONOUS = "FULL"  # what was committed survives a power cut
+
+
 def utcnow() -> datetime:
     """The present, aware, in UTC."""
     return datetime.now(UTC)
@@ -76,24 +84,40 @@ def utcnow() -> datetime:
 def init(app: Flask, url: str) -> None:
     """Bind `db` to the application and the database at `url`."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    if url.startswith("postgresql"):
-        # Bounded waits (seconds) at every step: a locked table or a dead server must answer 503, not hang a worker.
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-            "pool_pre_ping": True,
-            "pool_timeout": 3,
-            "connect_args": {"connect_timeout": 3, "options": "-c statement_timeout=5s -c lock_timeout=2s -c timezone=UTC"},
-        }
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url)
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _tune_sqlite(db.engine)
 
 
-def _tune_sqlite(engine: Engine) -> None:
+@contextmanager
+def patient_connection() -> Iterator[Connection]:
+    """A connection for changes of the schema, which may take long; closed for good afterwards. On SQLite it does not hold
+    foreign keys: a table is changed by making it anew, and dropping the old one must not take along what refers to it."""
+    url = db.engine.url
+    engine = create_engine(url, **engines.options(url, patient=True))
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, foreign_keys=False)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
+    engine.dialect.statement_compiler = engines.Sqlite
+
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={SQLITE_SYNCHRONOUS}",
+            f"foreign_keys={foreign_keys}",
+            "busy_timeout=5000",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -104,10 +128,16 @@ def _tune_sqlite(engine: Engine) -> None:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """A transaction that only reads: on SQLite it neither waits for writers nor holds them up. It ends with the block."""
+    """A transaction that only reads: on SQLite it neither waits for writers nor holds them up. It ends with the block.
+
+    Raises:
+        Unavailable: all connections are in use.
+    """
     token = read_only.set(True)
     try:
         yield
+    except PoolTimeout as error:
+        raise Unavailable(ALL_BUSY, retry_after=1) from error
     finally:
         db.session.rollback()
         read_only.reset(token)
@@ -115,11 +145,14 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Commit what happens inside, or roll all of it back; for edges without a request (tasks, commands, the recorder).
+    """Commit what happens inside, or roll all of it back; for edges without a request (tasks, commands, the recorder), and for
+    what a request that only reads has to write nevertheless (that somebody logged in).
 
     Raises:
         Unavailable: the database cannot be reached or is locked for too long.
     """
+    if read_only.get():
+        db.session.rollback()  # a transaction that began as a reader's is not one to write in
     token = read_only.set(False)
     try:
         yield
@@ -129,6 +162,9 @@ def transaction() -> Iterator[None]:
         if is_outage(error):
             raise Unavailable("the database does not answer", retry_after=5) from error
         raise
+    except PoolTimeout as error:
+        db.session.rollback()
+        raise Unavailable(ALL_BUSY, retry_after=1) from error
     except BaseException:
         db.session.rollback()
         raise
@@ -137,25 +173,50 @@ def transaction() -> Iterator[None]:
 
 
 def is_outage(error: DBAPIError) -> bool:
-    """True if the database is down, locked or unreachable, rather than asked for something wrong."""
+    """True if the database is down, locked, unreachable or met a deadlock, rather than asked for something wrong."""
     return error.connection_invalidated or type(error).__name__ == "OperationalError"
 
 
-def _insert(model: type[Base]) -> Any:
-    """INSERT in the dialect at hand; both understand ON CONFLICT."""
-    dialect = db.session.get_bind().dialect.name
-    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
+def family() -> str:
+    """Which database this is: `sqlite`, `postgresql` or `mariadb`."""
+    return engines.family(db.session.get_bind().dialect)
+
+
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mariadb": mysql.insert}
+_DUPLICATE = 1062  # MariaDB's ER_DUP_ENTRY
 
 
 def insert_ignore(model: type[Base], **values: Any) -> bool:
     """Insert a row unless one with the same unique key exists; True if this call inserted it. Safe between processes."""
-    result: Any = db.session.execute(_insert(model).values(**values).on_conflict_do_nothing())
-    return bool(result.rowcount)
+    if family() == "mariadb":
+        return _insert_or_keep(model, values)
+    statement = _INSERTS[family()](model).values(**values).on_conflict_do_nothing()
+    # Asked for, since SQLAlchemy does not keep it of every INSERT: PostgreSQL's would be -1.
+    result: Any = db.session.execute(statement, execution_options={"preserve_rowcount": True})
+    return bool(result.rowcount == 1)
+
+
+def _insert_or_keep(model: type[Base], values: Mapping[str, Any]) -> bool:
+    """MariaDB takes back the one statement that met a duplicate, and the transaction goes on. (Its INSERT IGNORE ignores
+    more: it cuts what is too long, and drops what breaks a foreign key.)"""
+    db.session.flush()  # here, so that a duplicate below is this row's
+    try:
+        db.session.connection().execute(plain_insert(model).values(**values))
+    except IntegrityError as error:
+        if error.orig is None or error.orig.args[0] != _DUPLICATE:
+            raise
+        return False
+    return True
 
 
 def upsert(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows, or update those whose primary key exists, in one statement. All rows name the same columns."""
-    statement = _insert(model)
+    statement = _INSERTS[family()](model)
     keys = [column.name for column in model.__table__.primary_key]
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    db.session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    changed = [name for name in rows[0] if name not in keys]
+    if family() == "mariadb":
+        statement = statement.on_duplicate_key_update({name: statement.inserted[name] for name in changed})
+    else:
+        new = {name: statement.excluded[name] for name in changed}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
+    db.session.connection().execute(statement, rows)

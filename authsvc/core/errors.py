@@ -4,16 +4,44 @@
 holds a secret.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit: so many (`quota`) in a window of so many seconds, how many are left (`remaining`; 0: it is reached), and in how
+    many seconds (`reset`) there is room for another one."""
+
+    name: str
+    quota: int
+    window: int
+    reset: int
+    remaining: int = 0
+
 
 class DomainError(Exception):
-    """Something the caller asked for cannot be done; `message` says what and, where it helps, what to do."""
+    """Something the caller asked for cannot be done; `message` says what and, where it helps, what to do. `detail` says the
+    same for programs."""
 
     code = "UNKNOWN"
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+        limit: Limit | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
-        self.retry_after = retry_after
+        self.retry_after = retry_after if limit is None else limit.reset
+        self.detail = detail
+        self.limit = limit
 
 
 class BadRequest(DomainError):
@@ -46,6 +74,12 @@ class Denied(DomainError):
     code = "DENIED"
 
 
+class PasswordChangeRequired(DomainError):
+    """The caller's password was made by somebody else, and opens nothing but its own change."""
+
+    code = "PASSWORD_CHANGE_REQUIRED"
+
+
 class NotFound(DomainError):
     """No such thing, or none that the caller may know of."""
 
@@ -70,6 +104,12 @@ class TooLarge(DomainError):
     code = "REQUEST_ENTITY_TOO_LARGE"
 
 
+class UnsupportedMediaType(DomainError):
+    """A body that is not JSON."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
 class Unprocessable(DomainError):
     """The body does not fit the schema (wrong type, missing or unreadable JSON)."""
 
@@ -77,7 +117,7 @@ class Unprocessable(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """Asked too often; `retry_after` is in seconds."""
+    """Asked too often; `retry_after` is in seconds, or `limit` says it all."""
 
     code = "TOOMANYREQUESTS"
 
@@ -88,11 +128,18 @@ class Unavailable(DomainError):
     code = "UNAVAILABLE"
 
 
+class NotServed(DomainError):
+    """An operation of Harbor's that we do not have."""
+
+    code = "NOT_IMPLEMENTED"
+
+
 STATUS = {
     "BAD_REQUEST": 400,
     "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
     "DENIED": 403,
+    "PASSWORD_CHANGE_REQUIRED": 403,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "CONFLICT": 409,
@@ -102,10 +149,12 @@ STATUS = {
     "UNPROCESSABLE_ENTITY": 422,
     "TOOMANYREQUESTS": 429,
     "UNKNOWN": 500,
+    "NOT_IMPLEMENTED": 501,
     "UNAVAILABLE": 503,
 }
 
 
-def envelope(code: str, message: str) -> dict[str, list[dict[str, str]]]:
-    """The one shape of every error body, shared by Harbor's API and the registry's (OCI distribution spec, "Error Codes")."""
-    return {"errors": [{"code": code, "message": message}]}
+def envelope(code: str, message: str, detail: Mapping[str, Any] | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The one shape of every error body, shared by Harbor's API and the registry's (OCI distribution spec, "Error Codes");
+    `detail` is of the latter, and nothing to Harbor's clients."""
+    return {"errors": [{"code": code, "message": message} | ({"detail": dict(detail)} if detail else {})]}

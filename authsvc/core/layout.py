@@ -49,6 +49,11 @@ class Layout:
         return self.secrets / "sealing-key"
 
     @property
+    def storage(self) -> Path:
+        """What the registry's filesystem driver calls its root directory."""
+        return self.settings.registry_storage or self.root / "registry"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

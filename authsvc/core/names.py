@@ -6,6 +6,7 @@ distribution API where it would make a URL ambiguous. Names are compared byte fo
 """
 
 import re
+from functools import lru_cache
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})+", re.ASCII)
@@ -19,9 +20,12 @@ MAX_NAME = 255
 
 def is_repository(name: str) -> bool:
     """True for a full repository name, `project/repo` with any depth."""
-    if len(name) > MAX_NAME or _REPOSITORY.fullmatch(name) is None:
-        return False
-    return _RESERVED.isdisjoint(name.split("/")[1:-1])
+    return len(name) <= MAX_NAME and _is_repository(name)
+
+
+@lru_cache(maxsize=8192)  # each token and each look at the gate asks about one of those that are in use
+def _is_repository(name: str) -> bool:
+    return _REPOSITORY.fullmatch(name) is not None and _RESERVED.isdisjoint(name.split("/")[1:-1])
 
 
 def is_project(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Where a change comes from, for the audit log: set by each edge (request, event, command), read by `audit`."""
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,22 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B0
 def current() -> Origin:
     """The origin of what happens now."""
     return _origin.get()
+
+
+def source_of(address: str) -> str:
+    """Whom to count an address for: itself, or of IPv6 the network of 64 bits around it, which one host has all to itself."""
+    try:
+        here = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(here, ipaddress.IPv4Address) or here.ipv4_mapped:
+        return address
+    return str(ipaddress.ip_network((here, 64), strict=False))
+
+
+def source() -> str:
+    """Whom to count what happens now for."""
+    return source_of(current().address)
 
 
 def set_current(origin: Origin) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,7 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import BadRequest, Unavailable
+from authsvc.core.trust import client_context
 
 _TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two pieces of the answer
 _MAX_ANSWER = 1024 * 1024
@@ -28,6 +31,15 @@ _MAX_ANSWER = 1024 * 1024
 
 class Refused(Exception):
     """The address is one that nobody may send us to."""
+
+
+class Answered(Unavailable):
+    """An answer with another status than 200; `said`: the JSON object in it, if there is one."""
+
+    def __init__(self, message: str, status: int, said: Mapping[str, Any]) -> None:
+        super().__init__(message, retry_after=10)
+        self.status = status
+        self.said = said
 
 
 def allowed(address: str, networks: Sequence[str]) -> bool:
@@ -39,6 +51,65 @@ def allowed(address: str, networks: Sequence[str]) -> bool:
         return True
     special = here.is_loopback or here.is_link_local or here.is_multicast or here.is_unspecified or here.is_reserved
     return not special
+
+
+def check_url(name: str, url: str, networks: Sequence[str]) -> str:
+    """An address that somebody configures for us to send requests to, without a slash at its end.
+
+    A host given as number, in whatever form, is checked here; a name when a connection is made, each time, since what it stands
+    for can change (and so that asking us tells nobody what our name servers know).
+
+    Raises:
+        BadRequest: it is no http or https address, holds a user or a fragment, or is one that requests may not go to.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise BadRequest(f"{name} is not an address") from None
+    plain = url.isascii() and url.isprintable() and not set(url) & set(" \\<>\"'`{}|^")
+    if parts.scheme not in ("http", "https") or not host or not plain or "@" in parts.netloc or parts.fragment or len(url) > 512:
+        raise BadRequest(f"{name} must look like https://registry.example.com, with no user, blanks or fragment in it")
+    if not _may_be_allowed(host, networks):
+        raise BadRequest(f"{name}: requests may not go to {host}; TIDEGATE_OUTGOING_ALLOW can allow it")
+    return url.rstrip("/")
+
+
+def _may_be_allowed(host: str, networks: Sequence[str]) -> bool:
+    """False for an address in numbers (`127.1`, `0x7f000001`, `[::1]`, ...) or a name of this host that is not allowed."""
+    bare = host.rstrip(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return allowed("127.0.0.1", networks)
+    try:
+        found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return True
+    return all(allowed(str(address[0]), networks) for *_, address in found)
+
+
+def connect(host: str, port: int, networks: Sequence[str], timeout: float | None) -> socket.socket:
+    """A TCP connection to the first address of a host that answers. Nothing is sent to an address that is not allowed, not
+    even a first packet.
+
+    Raises:
+        Refused: it has no other addresses than such.
+        OSError: nobody answers.
+    """
+    found = [(family, address) for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    reachable = [(family, address) for family, address in found if allowed(str(address[0]), networks)]
+    if not reachable:
+        raise Refused(f"{host} is an address that requests may not go to; TIDEGATE_OUTGOING_ALLOW can allow it")
+    for number, (family, address) in enumerate(reachable, 1):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(address)
+            return connection
+        except OSError:
+            connection.close()
+            if number == len(reachable):
+                raise
+    raise AssertionError("unreachable")
 
 
 def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> requests.Session:
@@ -65,7 +136,8 @@ def ask_json(
     """The JSON of an answer with status 200.
 
     Raises:
-        Unavailable: not reached, refused by the guard, too slow, too large, another status, or no JSON; without secrets.
+        Answered: with another status.
+        Unavailable: not reached, refused by the guard, too slow, too large, or no JSON; without secrets.
     """
     try:
         with (
@@ -75,13 +147,23 @@ def ask_json(
             ) as response,
         ):
             body = response.raw.read(_MAX_ANSWER + 1, decode_content=True)
-            if response.status_code != 200 or len(body) > _MAX_ANSWER:
-                raise Unavailable(f"{_where(url)} answered {response.status_code}", retry_after=10)
+            if response.status_code != 200:
+                raise Answered(f"{_where(url)} answered {response.status_code}", response.status_code, _object_in(body))
+            if len(body) > _MAX_ANSWER:
+                raise Unavailable(f"{_where(url)} answered too much", retry_after=10)
             return json.loads(body)
     except Refused as error:
         raise Unavailable(f"{_where(url)}: {error}", retry_after=60) from None
     except (requests.RequestException, OSError, ValueError) as error:
         raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _where(url: str) -> str:
@@ -91,9 +173,7 @@ def _where(url: str) -> str:
 class _Adapter(HTTPAdapter):
     def __init__(self, networks: Sequence[str], verify: bool, ca: str) -> None:
         self._networks = networks
-        self._context = ssl.create_default_context()
-        if ca:
-            self._context.load_verify_locations(cadata=ca)
+        self._context = client_context(ca)
         if not verify:
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE
@@ -113,25 +193,26 @@ class _Adapter(HTTPAdapter):
 
 
 def _pools(networks: Sequence[str]) -> dict[str, Any]:
-    def check(peer: Any) -> Any:
-        address = str(peer.getpeername()[0])
-        if not allowed(address, networks):
-            peer.close()
-            raise Refused(f"{address} is an address that requests may not go to; TIDEGATE_OUTGOING_ALLOW can allow it")
-        return peer
+    def guarded(connection: Any) -> socket.socket:
+        made = connect(connection._dns_host, connection.port, networks, connection.timeout)  # noqa: SLF001 - urllib3's own way
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
 
     class Plain(HTTPConnection):
-        def _new_conn(self) -> Any:
-            return check(super()._new_conn())
+        _new_conn = guarded
 
     class Secure(HTTPSConnection):
-        def _new_conn(self) -> Any:
-            return check(super()._new_conn())
+        _new_conn = guarded
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
 
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
+
+        def _validate_conn(self, conn: Any) -> None:
+            """Without urllib3's warning: that a certificate is not verified was configured so."""
+            if conn.is_closed:
+                conn.connect()
 
     return {"http": PlainPool, "https": SecurePool}

@@ -11,15 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
-from sqlalchemy import ColumnElement, Select, false
+from sqlalchemy import ColumnElement, Select, String, false, func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement, UnaryExpression
 from sqlalchemy.types import Boolean, DateTime, Integer, TypeDecorator
 
 from authsvc.core.errors import BadRequest
 
 # Column attributes of models by their names on the wire.
 Columns = Mapping[str, Any]
+FEW: dict[Any, Any] = {"few": True}  # a column's `info`: it has an index and few different values, whatever the number of rows
 _MAX_TERMS = 20
 
 
@@ -59,7 +63,9 @@ def parse_q(text: str) -> dict[str, Match]:
         BadRequest: Harbor's messages for a part without "=", or an open bracket.
     """
     matches: dict[str, Match] = {}
-    parts = [part for part in unquote(text).split(",") if part.strip()]
+    parts = unquote_plus(text).split(",") if text else []
+    if "\0" in "".join(parts):
+        raise BadRequest("invalid query string value: there is a NUL character in it")
     if len(parts) > _MAX_TERMS:
         raise BadRequest(f"the query string has more than {_MAX_TERMS} parts")
     for part in parts:
@@ -107,7 +113,7 @@ def parse_sort(text: str) -> list[tuple[str, bool]]:
     return [(_normal(key.removeprefix("-")), key.startswith("-")) for key in keys]
 
 
-def filtered(statement: Select[Any], q: str | None, columns: Columns) -> Select[Any]:
+def filtered(statement: Select[*tuple[Any, ...]], q: str | None, columns: Columns) -> Select[*tuple[Any, ...]]:
     """Narrow a select by `q`, on the columns of the allow-list only."""
     by_key = {_normal(name): column for name, column in columns.items()}
     for key, match in parse_q(q or "").items():
@@ -116,12 +122,20 @@ def filtered(statement: Select[Any], q: str | None, columns: Columns) -> Select[
     return statement
 
 
-def ordered(statement: Select[Any], sort: str | None, columns: Columns, default: Sequence[Any]) -> Select[Any]:
-    """Order a select by `sort`, or by the default if no known key is named; ties always break the same way."""
+def ordered(
+    statement: Select[*tuple[Any, ...]], sort: str | None, columns: Columns, default: Sequence[Any]
+) -> Select[*tuple[Any, ...]]:
+    """Order a select by `sort`, or by the default if no known key is named. Ties are broken by the columns of the default, all
+    in the direction of the last key: so one index (key, columns of the default) gives the order, read either way."""
     by_key = {_normal(name): column for name, column in columns.items()}
     wanted = [(by_key[key], descending) for key, descending in parse_sort(sort or "") if key in by_key]
-    clauses = [column.desc() if descending else column.asc() for column, descending in wanted]
-    return statement.order_by(*clauses, *default)
+    if not wanted:
+        return statement.order_by(*default)
+    _, descending = wanted[-1]
+    plain = [clause.element if isinstance(clause, UnaryExpression) else clause for clause in default]
+    named = [column.expression for column, _ in wanted]
+    rest = [(column, descending) for column in plain if not any(column.expression.compare(other) for other in named)]
+    return statement.order_by(*(column.desc() if falling else column.asc() for column, falling in (*wanted, *rest)))
 
 
 def _condition(column: ColumnElement[Any], match: Match) -> ColumnElement[bool]:
@@ -129,7 +143,7 @@ def _condition(column: ColumnElement[Any], match: Match) -> ColumnElement[bool]:
         case Exact(value):
             return _equal(column, value)
         case Contains(value):
-            return column.icontains(value, autoescape=True) if _is_text(column) else _equal(column, value)
+            return _contains(column, value) if _is_text(column) else _equal(column, value)
         case AnyOf(values):
             return column.in_([_typed(column, value) for value in values])
         case AllOf(values):
@@ -141,6 +155,16 @@ def _condition(column: ColumnElement[Any], match: Match) -> ColumnElement[bool]:
             if high:
                 condition &= column <= _typed(column, high)
             return condition
+
+
+def _contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Of a column with few different values these are found first, by jumps along its index, however many rows there are."""
+    if not column.info.get("few"):
+        return column.icontains(text, autoescape=True)
+    held = select(func.min(column).label("value")).cte(f"{column.key}_held", recursive=True)
+    following = select(func.min(column)).where(column > held.c.value).scalar_subquery()
+    held = held.union_all(select(following).where(held.c.value.is_not(None)))
+    return OneOf(column, select(held.c.value).where(held.c.value.icontains(text, autoescape=True)).scalar_subquery())
 
 
 def _equal(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
@@ -176,3 +200,39 @@ def _bounded(number: int) -> int:
     if abs(number) >= 2**63:
         raise ValueError("out of range")
     return number
+
+
+class OneOf(FunctionElement[bool]):
+    """A column is one of what a subselect finds; on PostgreSQL in a form for which it takes an index of the column. Without a
+    type: a boolean would become `... = 1` on SQLite, for which that takes none."""
+
+    inherit_cache = True
+
+
+@compiles(OneOf)
+def _in(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, chosen = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN {chosen}"
+
+
+@compiles(OneOf, "postgresql")
+def _any(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, chosen = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY{chosen})"
+
+
+class ByBytes(FunctionElement[str]):
+    """A text column compared and sorted byte for byte, as registries sort; PostgreSQL would do it by its locale."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(ByBytes)
+def _as_it_is(element: ByBytes, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(ByBytes, "postgresql")
+def _in_c(element: ByBytes, compiler: SQLCompiler, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'

@@ -1,4 +1,5 @@
-"""The database's schema: alembic migrations, one transaction each, one process at a time."""
+"""The database's schema: alembic migrations, one process at a time; all or none, but on MariaDB, which commits at each
+change of a table."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import Connection, inspect, text
 
-from authsvc.core.db import db
+from authsvc.core import postgresql
+from authsvc.core.db import patient_connection
+from authsvc.core.engines import family
+from authsvc.core.errors import Unavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _LOCK = 0x71DE6A7E  # any number that nobody else locks with
@@ -17,11 +21,13 @@ _LOCK = 0x71DE6A7E  # any number that nobody else locks with
 
 def upgrade(app: Flask) -> bool:
     """Bring the schema to the newest revision; True if there was anything to do. Waits while another process does it."""
-    with app.app_context(), db.engine.connect() as connection, _locked(connection):
-        if _present(connection) == newest():
-            return False
-        _migrate(connection)
-        return True
+    with app.app_context(), patient_connection() as connection, _locked(connection):
+        is_old = _present(connection) != newest()
+        if is_old:
+            _migrate(connection)
+        postgresql.make_indexes(connection)
+        connection.commit()
+        return is_old
 
 
 def newest() -> str:
@@ -36,7 +42,7 @@ def _present(connection: Connection) -> str:
     return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, revision: str = "head") -> None:
     # Loaded when there is something to do: it takes a quarter of a second, at each start.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -44,15 +50,23 @@ def _migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    connection.commit()
+    command.upgrade(config, revision)
+    if connection.dialect.name == "sqlite" and (broken := connection.execute(text("PRAGMA foreign_key_check")).all()):
+        raise RuntimeError(f"the new schema would leave rows that refer to nothing: {broken[:3]}")
 
 
 @contextmanager
 def _locked(connection: Connection) -> Iterator[None]:
-    """SQLite: the transaction (BEGIN IMMEDIATE) is the lock. PostgreSQL: an advisory lock until the transaction ends."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    """SQLite: the transaction (BEGIN IMMEDIATE) is the lock. The others: an advisory one, until the connection is closed.
+
+    Raises:
+        Unavailable: another process has been at it for a minute.
+    """
+    match family(connection.dialect):
+        case "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        case "mariadb":  # the name is the server's, so our database is a part of it
+            mine = connection.scalar(text("SELECT GET_LOCK(CONCAT('tidegate-', SHA1(DATABASE())), 60)"))
+            if mine != 1:
+                raise Unavailable("another process has been changing the schema for a minute", retry_after=60)
     yield

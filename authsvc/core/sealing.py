@@ -17,6 +17,8 @@ from authsvc.core.crypto import read_private, write_private
 from authsvc.core.errors import Unavailable
 from authsvc.core.layout import Layout
 
+MASK = "*****"  # what is shown of a secret that there is; when it comes back it means "as it is"
+
 
 def prepare(layout: Layout) -> None:
     """Make the key if there is none."""

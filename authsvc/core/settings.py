@@ -47,11 +47,17 @@ class Settings:
     token_issuer: str = "tidegate"
     refresh_token_days: int = 90
     credential_cache_seconds: int = 60
+    session_hours: int = 12
     login_attempts: int = 10
     login_attempts_per_address: int = 50
     login_window_seconds: int = 300
+    registrations_per_address: int = 10
     reconcile_seconds: int = 900
     ldap_reread_seconds: int = 900
+    oidc_check_seconds: int = 900
+    oidc_grace_seconds: int = 3600
+    job_workers: int = 4
+    pull_grace: bool = False
     outgoing_allow: tuple[str, ...] = ()
     log_level: str = "info"
 
@@ -61,8 +67,6 @@ class Settings:
         set_(self, "state_dir", self.state_dir.absolute())
         if not self.database_url:
             set_(self, "database_url", f"sqlite:///{self.state_dir / 'tidegate.db'}")
-        if self.registry_storage is None:
-            set_(self, "registry_storage", self.state_dir / "registry")
         if not self.https_port:
             set_(self, "https_port", _port(self.external_url) if self.external_url.startswith("https") else 8443)
         _check(self)
@@ -132,15 +136,26 @@ def _check(settings: Settings) -> None:
         raise SettingsError("; ".join(problems))
 
 
-_LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds")
+_LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds", "registrations_per_address")
 
 
 def _out_of_range(settings: Settings) -> Iterator[str]:
-    for name in ("token_workers", "api_workers", "refresh_token_days", "reconcile_seconds", "ldap_reread_seconds", *_LOGIN):
+    for name in (
+        "token_workers",
+        "api_workers",
+        "refresh_token_days",
+        "session_hours",
+        "reconcile_seconds",
+        "ldap_reread_seconds",
+        "oidc_check_seconds",
+        "job_workers",
+        *_LOGIN,
+    ):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
-    if settings.credential_cache_seconds < 0:
-        yield "credential_cache_seconds must be at least 0"
+    for name in ("credential_cache_seconds", "oidc_grace_seconds"):
+        if getattr(settings, name) < 0:
+            yield f"{name} must be at least 0"
 
 
 def _not_an_address(settings: Settings) -> Iterator[str]:

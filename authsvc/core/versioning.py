@@ -58,7 +58,7 @@ def bump(session: Any) -> None:
 
 
 def current() -> int:
-    """The version that this session sees."""
+    """The version that the present transaction sees."""
     return db.session.scalar(select(PolicyVersion.value).where(PolicyVersion.id == 1)) or 0
 
 
@@ -80,9 +80,8 @@ class VersionReader(DirectReader):
         return self.attempt(self._read)
 
     def _read(self) -> int:
-        cursor: Any = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self.connection.connection.cursor()
-            self._local.cursor = cursor
-        cursor.execute(READ_SQL)
-        return int(cursor.fetchone()[0])
+        own = self.own
+        if own.cursor is None:
+            own.cursor = own.connection.connection.cursor()
+        own.cursor.execute(READ_SQL)
+        return int(own.cursor.fetchone()[0])

@@ -7,15 +7,27 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from authsvc.core import origin
-from authsvc.core.db import db, is_outage, read_only
-from authsvc.core.errors import STATUS, DomainError, Unavailable, envelope
+from authsvc.core.db import ALL_BUSY, db, is_outage, read_only
+from authsvc.core.errors import (
+    STATUS,
+    BadRequest,
+    Conflict,
+    DomainError,
+    Limit,
+    Unavailable,
+    Unprocessable,
+    envelope,
+)
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:;=/+-]{1,64}")
 _CODES = {status: code for code, status in reversed(STATUS.items())}
+# Where Harbor's API has another word than the registry's.
+_HARBOR = {"TOOMANYREQUESTS": "TOO_MANY_REQUEST"}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,6 +48,7 @@ def init(app: Flask) -> None:
     app.teardown_request(_end)
     app.register_error_handler(DomainError, error_response)
     app.register_error_handler(DBAPIError, _database_error)
+    app.register_error_handler(PoolTimeout, lambda _: error_response(Unavailable(ALL_BUSY, retry_after=1)))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -52,6 +65,8 @@ def _begin() -> None:
         )
     )
     g.read_only = read_only.set(request.method in _READS)
+    if "\0" in request.path or b"%00" in request.query_string:
+        raise BadRequest("there is a NUL character in the URL")  # some databases cannot even be asked for one
 
 
 def _finish(response: Response) -> Response:
@@ -70,11 +85,25 @@ def _end(error: BaseException | None) -> None:
 
 def error_response(error: DomainError) -> Response:
     """A domain error as HTTP: its code's status, the one error shape, `Retry-After` where it says when."""
-    response = jsonify(envelope(error.code, error.message))
+    code = _HARBOR.get(error.code, error.code) if request.path.startswith("/api/") else error.code
+    response = jsonify(envelope(code, error.message, error.detail))
     response.status_code = STATUS[error.code]
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
+    if error.limit is not None:
+        response.headers.extend(rate_limit(error.limit))
     return response
+
+
+def rate_limit(limit: Limit) -> dict[str, str]:
+    """The fields of the IETF's draft "RateLimit header fields for HTTP", and those of its earlier versions, which more read."""
+    return {
+        "RateLimit-Policy": f'"{limit.name}";q={limit.quota};w={limit.window}',
+        "RateLimit": f'"{limit.name}";r={limit.remaining};t={limit.reset}',
+        "RateLimit-Limit": str(limit.quota),
+        "RateLimit-Remaining": str(limit.remaining),
+        "RateLimit-Reset": str(limit.reset),
+    }
 
 
 def http_error(error: HTTPException) -> Response:
@@ -93,6 +122,10 @@ def _database_error(error: DBAPIError) -> Response:
     if is_outage(error):
         log.error("database_outage", error=type(error.orig).__name__)
         return error_response(Unavailable("the database does not answer", retry_after=5))
+    if isinstance(error, IntegrityError):  # somebody else was faster by less than a transaction
+        return error_response(Conflict("it was made, or what it needs was removed, by somebody else at the same time"))
+    if isinstance(error, DataError):
+        return error_response(Unprocessable("a value is too long, or out of the range of what can be stored"))
     return _unexpected(error)
 
 

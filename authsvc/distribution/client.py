@@ -1,4 +1,4 @@
-"""A client of the OCI distribution API (spec 1.1), for any `/v2`: reading manifests, tags, blobs and the catalog.
+"""A client of the OCI distribution API (spec 1.1), for any `/v2`: manifests, tags, blobs and the catalog.
 
 Absence is an answer (None, on a 404 only); everything else that is not a success is an error. Nobody may conclude from
 an error that something is gone.
@@ -7,16 +7,19 @@ an error that something is gone.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
 
 _TIMEOUT = (3, 30)  # seconds to connect, seconds between bytes
+# ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
+_NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', re.IGNORECASE)
 _PAGE = 1000  # registry 2.8 refuses more
 
 
@@ -29,8 +32,18 @@ class Content:
     digest: str
 
 
+class Refused(BadRequest):
+    """The registry answers, and will not take what was written; `status` and `body` are its own."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"the registry refused with {status}: {body[:300].decode(errors='replace')}")
+        self.status = status
+        self.body = body
+
+
 class RegistryClient:
-    """`authorize` turns a scope such as `repository:p/a:pull` into the value of the Authorization header."""
+    """`authorize` turns scopes such as `repository:p/a:pull`, separated by spaces, into the value of the Authorization
+    header."""
 
     def __init__(self, url: str, authorize: Callable[[str], str]) -> None:
         self._url = url.rstrip("/")
@@ -79,8 +92,61 @@ class RegistryClient:
             return None
         return _bounded(response, limit)
 
-    def delete(self, repository: str, digest: str) -> None:
-        """Delete a manifest and every tag on it; one that is gone already is no error.
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        """HEAD a blob: its size in bytes, or None if there is none.
+
+        Raises:
+            Unavailable
+        """
+        path = f"/v2/{repository}/blobs/{digest}"
+        response = self._send("HEAD", path, f"repository:{repository}:pull")
+        if response.status_code == 404:
+            return None
+        size = response.headers.get("Content-Length", "")
+        if response.status_code != 200 or not size.isdigit():
+            raise _unexpected(response, path)
+        return int(size)
+
+    def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> str:
+        """PUT a manifest by tag or digest; returns its digest.
+
+        Raises:
+            Refused: the registry will not have it (a blob is missing, say).
+            Unavailable
+        """
+        path = f"/v2/{repository}/manifests/{reference}"
+        self._write("PUT", path, _push(repository), 201, data=data, media_type=media_type)
+        return "sha256:" + hashlib.sha256(data).hexdigest()
+
+    def put_blob(self, repository: str, data: bytes) -> str:
+        """Upload a blob that fits into memory; returns its digest.
+
+        Raises:
+            Refused, Unavailable
+        """
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        started = self._write("POST", f"/v2/{repository}/blobs/uploads/", _push(repository), 202)
+        target = urlsplit(urljoin(self._url, started.headers.get("Location", "")))
+        query = f"{target.query}&" if target.query else ""
+        path = f"{target.path}?{query}digest={digest}"
+        self._write("PUT", path, _push(repository), 201, data=data, media_type="application/octet-stream")
+        return digest
+
+    def mount_blob(self, repository: str, digest: str, source: str) -> bool:
+        """Let a repository have a blob that another one has, with no byte copied; False if that one has it not.
+
+        Raises:
+            Refused, Unavailable
+        """
+        path = f"/v2/{repository}/blobs/uploads/?mount={digest}&from={source}"
+        response = self._write("POST", path, f"{_push(repository)} repository:{source}:pull", 201, 202)
+        if response.status_code == 202:  # an upload was begun instead; nobody will continue it
+            location = urlsplit(urljoin(self._url, response.headers.get("Location", "")))
+            self._send("DELETE", f"{location.path}?{location.query}", f"repository:{repository}:delete")
+        return response.status_code == 201
+
+    def delete(self, repository: str, digest: str) -> bool:
+        """Delete a manifest and every tag on it; False if it is gone already.
 
         Raises:
             Unavailable
@@ -89,6 +155,20 @@ class RegistryClient:
         response = self._send("DELETE", path, f"repository:{repository}:delete")
         if response.status_code not in (202, 404):
             raise _unexpected(response, path)
+        return response.status_code == 202
+
+    def delete_tag(self, repository: str, tag: str) -> bool:
+        """Delete a tag the way registry 3 has for it, one that is gone already included; False where the registry
+        deletes by digest only (2.8 answers 400, others 405).
+
+        Raises:
+            Unavailable
+        """
+        path = f"/v2/{repository}/manifests/{tag}"
+        response = self._send("DELETE", path, f"repository:{repository}:delete")
+        if response.status_code not in (202, 404, 400, 405):
+            raise _unexpected(response, path)
+        return response.status_code in (202, 404)
 
     def tags(self, repository: str) -> list[str] | None:
         """All tags, or None if the registry does not know the repository.
@@ -137,14 +217,38 @@ class RegistryClient:
             raise _unexpected(response, path)
         return response
 
-    def _send(self, method: str, path: str, scope: str, accept: str = "*/*") -> requests.Response:
+    def _write(
+        self, method: str, path: str, scope: str, *expected: int, data: bytes | None = None, media_type: str = ""
+    ) -> requests.Response:
+        response = self._send(method, path, scope, data=data, media_type=media_type)
+        if response.status_code in expected:
+            return response
+        if 400 <= response.status_code < 500 and response.status_code not in (401, 429):
+            raise Refused(response.status_code, response.content)
+        raise _unexpected(response, path)
+
+    def _send(
+        self, method: str, path: str, scope: str, accept: str = "*/*", *, data: bytes | None = None, media_type: str = ""
+    ) -> requests.Response:
         headers = {"Authorization": self._authorize(scope), "Accept": accept, "User-Agent": "tidegate"}
+        if media_type:
+            headers["Content-Type"] = media_type
         try:
             return self._session.request(
-                method, self._url + path, headers=headers, timeout=_TIMEOUT, stream=method == "GET", allow_redirects=False
+                method,
+                self._url + path,
+                headers=headers,
+                data=data,
+                timeout=_TIMEOUT,
+                stream=method == "GET",
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise Unavailable(f"the registry does not answer: {type(error).__name__}", retry_after=5) from error
+
+
+def _push(repository: str) -> str:
+    return f"repository:{repository}:pull,push"
 
 
 def _bounded(response: requests.Response, limit: int) -> bytes:
@@ -160,4 +264,6 @@ def _bounded(response: requests.Response, limit: int) -> bytes:
 
 
 def _unexpected(response: requests.Response, path: str) -> Unavailable:
+    if response.status_code >= 500 and _NO_SPACE.search(response.content):
+        return Unavailable("the registry's storage is full; an operator has to free or add space", retry_after=60)
     return Unavailable(f"the registry answered {response.status_code} to {path}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,16 +22,33 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 # Schema 1 is listed last and on purpose: asked without it, registry 2.8 converts or fails instead of telling the truth.
 ACCEPTED = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
+# Layers that are fetched from their URLs, and that registries do not store.
+FOREIGN = frozenset(
+    {
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    }
+)
 MAX_BYTES = 4 * 1024 * 1024
 _MAX_ENTRIES = 10_000
+_MAX_SIZE = 2**44  # bytes of a blob: more than there is, and so little that sums of it fit into the database
+_MAX_DEPTH = 64
 
 _KNOWN_TYPES = {
     "application/vnd.oci.image.config.v1+json": "IMAGE",
     "application/vnd.docker.container.image.v1+json": "IMAGE",
     "application/vnd.cncf.helm.config.v1+json": "CHART",
     "application/vnd.cncf.model.config.v1+json": "CNAI",
+    "application/vnd.cnai.model.config.v1+json": "CNAI",
+    "application/vnd.cnab.manifest.v1": "CNAB",
+    "application/vnd.goharbor.harbor.sbom.v1": "SBOM",
     "application/vnd.wasm.config.v1+json": "WASM",
 }
+# Modules that come with an image's config say what they are in annotations.
+_WASM_ANNOTATIONS = frozenset({("module.wasm.image/variant", "compat"), ("run.oci.handler", "wasm")})
 _TYPE_BY_CONFIG = re.compile(r"application/vnd\.[^.]*\.([^.]*)\.config\.[^.]*")
 
 
@@ -75,14 +93,23 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """Harbor's artifact type: IMAGE, CHART, ..., from the config's media type; UNKNOWN where it says nothing."""
+        """Harbor's artifact type: IMAGE, CHART, ..., from the config's media type; UNKNOWN where it says nothing. An index
+        is of images, unless an annotation says what it is (CNAB does)."""
         if self.is_index:
-            return "IMAGE"
+            return _KNOWN_TYPES.get(self.annotations.get("org.opencontainers.artifactType", ""), "IMAGE")
+        if not _WASM_ANNOTATIONS.isdisjoint(self.annotations.items()):
+            return "WASM"
         media_type = self.config.media_type if self.config else ""
         if media_type in _KNOWN_TYPES:
             return _KNOWN_TYPES[media_type]
         match = _TYPE_BY_CONFIG.fullmatch(media_type)
         return match[1].upper() if match else "UNKNOWN"
+
+    @property
+    def stored(self) -> tuple[Descriptor, ...]:
+        """What the registry stores for it: itself, config and layers, each digest once; no layers that live elsewhere."""
+        itself = Descriptor(self.media_type, self.digest, self.size)
+        return (itself, *(blob for blob in self.blobs if blob.media_type not in FOREIGN and blob.digest != self.digest))
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
@@ -100,11 +127,8 @@ def parse(content: bytes, content_type: str) -> Manifest:
     """
     if len(content) > MAX_BYTES:
         raise ManifestInvalid(f"larger than {MAX_BYTES} bytes")
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ManifestInvalid("not JSON") from error
-    if not isinstance(document, dict):
+    document = _load(content)
+    if document is None:
         raise ManifestInvalid("not a JSON object")
     media_type = content_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
     if media_type not in ACCEPTED:
@@ -129,6 +153,31 @@ def parse(content: bytes, content_type: str) -> Manifest:
     )
 
 
+def _load(data: bytes) -> dict[str, Any] | None:
+    """A JSON object that every database of ours can hold: RFC 8259's numbers only, and not nested beyond reason; else None."""
+    try:
+        document = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        return document if isinstance(document, dict) and _is_shallow(document, _MAX_DEPTH) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)
+
+
 def _descriptors(value: Any) -> tuple[Descriptor, ...]:
     if value is None:
         return ()
@@ -143,7 +192,7 @@ def _descriptor(value: Any) -> Descriptor:
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
         raise ManifestInvalid("a descriptor has no usable digest")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**62:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < _MAX_SIZE:
         raise ManifestInvalid("a descriptor has no usable size")
     platform, urls = value.get("platform"), value.get("urls")
     return Descriptor(
@@ -166,13 +215,13 @@ def _text(value: Any) -> str:
     return value[:255] if isinstance(value, str) else ""
 
 
-def image_attributes(config: bytes) -> dict[str, Any]:
-    """Harbor's `extra_attrs` of an image from its config blob (OCI image spec, "Image Configuration"); {} if unreadable."""
-    try:
-        document = json.loads(config)
-    except (ValueError, RecursionError):
+def attributes(manifest: Manifest, config: bytes) -> dict[str, Any]:
+    """Harbor's `extra_attrs` from the config blob: of an image what its users look for (OCI image spec, "Image
+    Configuration"), of anything else all of it; {} if it is no JSON object."""
+    document = _load(config)
+    if document is None:
         return {}
-    if not isinstance(document, dict):
-        return {}
+    if manifest.kind != "IMAGE":
+        return document
     names = ("architecture", "os", "variant", "author", "created", "config")
     return {name: document[name] for name in names if document.get(name)}

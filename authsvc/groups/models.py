@@ -7,14 +7,16 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from authsvc.audit.changes import Audited
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
 
 
-class UserGroup(Identified, PolicyRelevant, Base):
+class UserGroup(Identified, Audited, PolicyRelevant, Base):
     """A group that may hold roles. `key` is what makes it the same group, see `rules.GroupName`."""
 
     __tablename__ = "user_groups"
+    __audited__ = ("group_name",)
     __policy_on__ = frozenset({"delete"})
 
     group_name: Mapped[str] = mapped_column(String(255))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Select, select
+from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
 from authsvc.core.db import db, insert_ignore, utcnow
@@ -25,8 +26,8 @@ def group_name(group_type: int, name: str, dn: str) -> GroupName:
     named = GroupName(GroupType(group_type), name.strip() or dn.strip(), dn.strip())
     if not (named.dn if named.type is GroupType.LDAP else named.name):
         raise BadRequest("an LDAP group needs ldap_group_dn, any other group_name")
-    if len(named.key) > 512 or len(named.name) > 255:
-        raise BadRequest("a group's name has at most 255 characters, its DN at most 512")
+    if not named.fits:
+        raise BadRequest("a group's name has at most 255 characters, its DN at most 512, and no control characters")
     return named
 
 
@@ -110,12 +111,12 @@ def delete(actor: str, group: UserGroup) -> None:
 
 def replace(user_id: int, groups: Iterable[GroupName]) -> None:
     """Make these the groups of a user, and no others; writes nothing if they are already."""
-    wanted = {onboard(named).id for named in {named.key: named for named in groups}.values()}
-    present = {row.group_id: row for row in db.session.scalars(_memberships(user_id))}
-    for group_id in wanted - present.keys():
-        db.session.add(GroupMembership(user_id=user_id, group_id=group_id))
-    for group_id in present.keys() - wanted:
-        db.session.delete(present[group_id])
+    wanted = {onboard(named).id for named in {named.key: named for named in groups if named.fits}.values()}
+    present = set(db.session.scalars(select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)))
+    db.session.add_all(GroupMembership(user_id=user_id, group_id=group_id) for group_id in wanted - present)
+    if gone := present - wanted:
+        left = (GroupMembership.user_id == user_id, GroupMembership.group_id.in_(gone))
+        db.session.execute(delete_rows(GroupMembership).where(*left))
     db.session.flush()
 
 
@@ -123,7 +124,3 @@ def of_user(user_id: int) -> Select[Any]:
     """The groups a user is in."""
     member = select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)
     return all_groups().where(UserGroup.id.in_(member))
-
-
-def _memberships(user_id: int) -> Select[Any]:
-    return select(GroupMembership).where(GroupMembership.user_id == user_id)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from authsvc.core import idempotency
 from authsvc.core.db import transaction
 from authsvc.inbox import service
-from authsvc.jobs import service as jobs
 from authsvc.jobs.context import JobContext
 
 
 def purge(context: JobContext) -> dict[str, Any]:
-    """Purge settled events and ended tasks."""
+    """Purge settled events."""
     with transaction():
         service.purge()
-        jobs.purge()
+        idempotency.purge()
     return {}

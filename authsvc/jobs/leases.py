@@ -8,25 +8,26 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from authsvc.core.db import db, insert_ignore, utcnow
 from authsvc.core.errors import Conflict
 from authsvc.jobs.models import Lease
 
 # One name a process: two workers on a host are two owners, and a restarted one does not take itself for its predecessor.
-OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+POOL = secrets.token_hex(12)
+OWNER = f"{socket.gethostname()[:64]}:{os.getpid()}:{POOL}"
 
 
-def take(name: str, seconds: float) -> bool:
+def take(name: str, seconds: float, owner: str = OWNER) -> bool:
     """Take a lease, or renew one's own; False if somebody else holds it. Counts from when the transaction commits."""
     now = utcnow()
     until = now + timedelta(seconds=seconds)
     result: Any = db.session.execute(
-        update(Lease).where(Lease.name == name, (Lease.owner == OWNER) | (Lease.until < now)).values(owner=OWNER, until=until),
+        update(Lease).where(Lease.name == name, (Lease.owner == owner) | (Lease.until < now)).values(owner=owner, until=until),
         execution_options={"synchronize_session": False},
     )
-    return bool(result.rowcount) or insert_ignore(Lease, name=name, owner=OWNER, until=until)
+    return bool(result.rowcount) or insert_ignore(Lease, name=name, owner=owner, until=until)
 
 
 def renew(name: str, seconds: float) -> None:
@@ -39,9 +40,15 @@ def renew(name: str, seconds: float) -> None:
         raise Conflict(f"the lease {name!r} is held by another worker")
 
 
-def give_back(name: str) -> None:
+def give_back(name: str, owner: str = OWNER) -> None:
     """End one's own lease at once."""
     db.session.execute(
-        update(Lease).where(Lease.name == name, Lease.owner == OWNER).values(until=utcnow()),
+        update(Lease).where(Lease.name == name, Lease.owner == owner).values(until=utcnow()),
         execution_options={"synchronize_session": False},
     )
+
+
+def held(prefix: str) -> set[str]:
+    """What follows the prefix in the names of the leases that somebody holds now."""
+    names = db.session.scalars(select(Lease.name).where(Lease.name.startswith(prefix, autoescape=True), Lease.until >= utcnow()))
+    return {name.removeprefix(prefix) for name in names}

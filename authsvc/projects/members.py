@@ -95,6 +95,15 @@ def id_of(project: Project, entity: Entity) -> int | None:
     return member_id
 
 
+def count_by_role(project: Project) -> dict[Role, int]:
+    """How many members hold each role; deleted users are none."""
+    counted = select(ProjectMember.role, func.count()).outerjoin(User, _joins("u", User.id))
+    counted = counted.where(
+        ProjectMember.project_id == project.id, or_(ProjectMember.entity_type == "g", User.deleted.is_(False))
+    )
+    return {Role(role): count for role, count in db.session.execute(counted.group_by(ProjectMember.role))}
+
+
 def of(project: Project, entity_name: str = "") -> Select[ProjectMember, str]:
     """(member, name) pairs of a project, by name; deleted users are none."""
     statement = (

@@ -6,40 +6,52 @@ from typing import Any
 
 from flask import request
 
+from authsvc.allowlist import service as allowlists
 from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, Forbidden
+from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service as groups
 from authsvc.groups.models import UserGroup
+from authsvc.labels import service as labels
+from authsvc.notification import service as notification
 from authsvc.projects import members, service
 from authsvc.projects.access import load
 from authsvc.projects.models import Project
+from authsvc.projects.rules import single
 from authsvc.projects.schemas import (
+    DeletableSchema,
     MemberListArguments,
     MemberRequestSchema,
     MemberSchema,
+    MetadataSchema,
     ProjectHeadArguments,
     ProjectListArguments,
     ProjectRequestSchema,
     ProjectSchema,
+    ProjectSummarySchema,
     ProjectUpdateSchema,
     RoleRequestSchema,
 )
+from authsvc.quota import service as quota
 from authsvc.rbac.guard import principal, require_login, require_system
-from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
-from authsvc.rbac.roles import BY_POWER, strongest
+from authsvc.rbac.roles import BY_POWER
 from authsvc.repositories import service as repositories
+from authsvc.repositories.overview import described
+from authsvc.retention import service as retention
 from authsvc.robots import service as robots
 from authsvc.users import service as users
 from authsvc.users.models import User
 from authsvc.users.service import BUILT_IN_ADMIN
 
 blueprint = Blueprint("project", __name__, url_prefix="/projects", description="Projects")
+metadata_blueprint = Blueprint("projectMetadata", __name__, url_prefix="/projects", description="One setting of a project")
 member_blueprint = Blueprint("member", __name__, url_prefix="/projects", description="Members of projects")
 
 COLUMNS = {
@@ -54,25 +66,36 @@ COLUMNS = {
 
 def _metadata(body: dict[str, Any]) -> dict[str, str | None]:
     metadata = dict(body["metadata"] or {})
-    if body["public"] is not None:
-        metadata.setdefault("public", str(body["public"]).lower())
+    if body["public"] is not None and not metadata.get("public"):
+        metadata["public"] = str(body["public"]).lower()
     return metadata
 
 
-def _described(projects: list[Project], who: Principal) -> list[dict[str, Any]]:
-    counts = repositories.count_by_project([project.id for project in projects])
-    described = []
-    for project in projects:
-        held = who.roles_in(project.ref)
-        entry = {"project": project, "repo_count": counts.get(project.id, 0)}
-        if held:
-            entry["current_user_role_id"] = strongest(held)
-            entry["current_user_role_ids"] = [role for role in BY_POWER if role in held]
-        described.append(entry)
-    return described
+def _set_allowlist(project: Project, given: dict[str, Any] | None) -> None:
+    if given is None:
+        return
+    if given["project_id"] not in (0, project.id):
+        raise BadRequest(f"project_id in cve_allowlist must be {project.id} but it's {given['project_id']}")
+    allowlists.replace(project.id, [item["cve_id"] for item in given["items"] or ()], given["expires_at"])
+
+
+def _set_limit(who: Principal, project: Project, limit: int | None) -> None:
+    """Only system administrators say how much a project may store; what others send is passed over, as Harbor does."""
+    if limit and who.is_sysadmin:
+        quota.set_limit(who.name, project, limit)
+
+
+# Ahead of the list, whose GET answers HEAD as well.
+@blueprint.route("", methods=["HEAD"])
+@blueprint.arguments(ProjectHeadArguments, location="query")
+@blueprint.response(200)
+def head_project(arguments: dict[str, Any]) -> None:
+    require_login()
+    service.get_by_name(arguments["project_name"])
 
 
 @blueprint.get("")
+@blueprint.strangers
 @blueprint.arguments(ProjectListArguments, location="query")
 @blueprint.response(200, ProjectSchema(many=True))
 def list_projects(arguments: dict[str, Any]) -> Any:
@@ -85,15 +108,7 @@ def list_projects(arguments: dict[str, Any]) -> Any:
     if arguments["owner"]:
         statement = statement.where(Project.owner.has(User.username == arguments["owner"]))
     rows, headers = page_of(ordered(statement, arguments["sort"], COLUMNS, [Project.name]), arguments)
-    return _described(list(rows), who), headers
-
-
-@blueprint.route("", methods=["HEAD"])
-@blueprint.arguments(ProjectHeadArguments, location="query")
-@blueprint.response(200)
-def head_project(arguments: dict[str, Any]) -> None:
-    require_login()
-    service.get_by_name(arguments["project_name"])
+    return described(rows, who, detail=arguments["with_detail"]), headers
 
 
 @blueprint.post("")
@@ -107,17 +122,24 @@ def create_project(body: dict[str, Any]) -> Any:
         raise Forbidden("this access token is limited and cannot create projects")
     elif not who.is_sysadmin and configuration.value("project_creation_restriction") == "adminonly":
         raise Forbidden("Only system admin can create project")
+    if body["registry_id"] and not can(who, Permission(Resource.PROJECT, Action.CREATE)):
+        raise Forbidden("Only system admin can create proxy cache project")
+    if body["registry_id"]:
+        raise BadRequest("proxy cache projects are not served yet: leave registry_id out")
     project = service.create(who.name, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
+    _set_limit(who, project, body["storage_limit"])
+    _set_allowlist(project, body["cve_allowlist"])
     db.session.commit()
     by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
     return created(project.name if by_name else project.id)
 
 
 @blueprint.get("/<project_name_or_id>")
+@blueprint.strangers
 @blueprint.response(200, ProjectSchema)
 def get_project(project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.READ)
-    return _described([project], who)[0]
+    return described([project], who)[0]
 
 
 @blueprint.put("/<project_name_or_id>")
@@ -126,6 +148,8 @@ def get_project(project_name_or_id: str) -> Any:
 def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.UPDATE)
     service.update(who.name, project, _metadata(body))
+    _set_limit(who, project, body["storage_limit"])
+    _set_allowlist(project, body["cve_allowlist"])
     db.session.commit()
 
 
@@ -135,8 +159,79 @@ def delete_project(project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.DELETE)
     repositories.require_empty(project)
     robots.delete_of_project(who.name, project.id)
+    notification.delete_of_project(project.id)
     keyless.remove_of_project(project.id)
+    labels.remove_of_project(project.id)
+    allowlists.remove(project.id)
+    retention.remove_of_project(project)
     service.delete(who.name, project)
+    db.session.commit()
+
+
+@blueprint.get("/<project_name_or_id>/_deletable")
+@blueprint.response(200, DeletableSchema)
+def get_project_deletable(project_name_or_id: str) -> Any:
+    _, project = load(project_name_or_id, Action.DELETE)
+    try:
+        repositories.require_empty(project)
+    except PreconditionFailed as error:
+        return {"deletable": False, "message": error.message}
+    return {"deletable": True}
+
+
+@blueprint.get("/<project_name_or_id>/summary")
+@blueprint.strangers
+@blueprint.response(200, ProjectSummarySchema)
+def get_project_summary(project_name_or_id: str) -> Any:
+    """Members are counted for those who may see them."""
+    who, project = load(project_name_or_id, Action.READ)
+    summary: dict[str, Any] = {"repo_count": repositories.count_by_project([project.id]).get(project.id, 0)}
+    if can(who, Permission(Resource.MEMBER, Action.LIST), project.ref):
+        counts = members.count_by_role(project)
+        summary |= {f"{role.name.lower()}_count": counts.get(role, 0) for role in BY_POWER}
+    if can(who, Permission(Resource.QUOTA, Action.READ), project.ref) and (standing := quota.summary(project)):
+        summary["quota"] = standing
+    return summary
+
+
+# The trailing slash is Harbor's; some clients leave it out.
+@metadata_blueprint.get("/<project_name_or_id>/metadatas/", strict_slashes=False)
+@metadata_blueprint.response(200)
+def list_project_metadatas(project_name_or_id: str) -> Any:
+    _, project = load(project_name_or_id, Action.LIST, Resource.METADATA)
+    return project.metadata_
+
+
+@metadata_blueprint.post("/<project_name_or_id>/metadatas/", strict_slashes=False)
+@metadata_blueprint.arguments(MetadataSchema)
+@metadata_blueprint.response(200)
+def add_project_metadatas(body: dict[str, str], project_name_or_id: str) -> None:
+    who, project = load(project_name_or_id, Action.CREATE, Resource.METADATA)
+    service.add_metadata(who.name, project, single(body))
+    db.session.commit()
+
+
+@metadata_blueprint.get("/<project_name_or_id>/metadatas/<meta_name>")
+@metadata_blueprint.response(200)
+def get_project_metadata(project_name_or_id: str, meta_name: str) -> Any:
+    _, project = load(project_name_or_id, Action.READ, Resource.METADATA)
+    return {key: value for key, value in project.metadata_.items() if key == meta_name}
+
+
+@metadata_blueprint.put("/<project_name_or_id>/metadatas/<meta_name>")
+@metadata_blueprint.arguments(MetadataSchema)
+@metadata_blueprint.response(200)
+def update_project_metadata(body: dict[str, str], project_name_or_id: str, meta_name: str) -> None:
+    who, project = load(project_name_or_id, Action.UPDATE, Resource.METADATA)
+    service.update(who.name, project, single(body, meta_name))
+    db.session.commit()
+
+
+@metadata_blueprint.delete("/<project_name_or_id>/metadatas/<meta_name>")
+@metadata_blueprint.response(200)
+def delete_project_metadata(project_name_or_id: str, meta_name: str) -> None:
+    who, project = load(project_name_or_id, Action.DELETE, Resource.METADATA)
+    service.remove_metadata(who.name, project, meta_name)
     db.session.commit()
 
 

@@ -1,42 +1,86 @@
-"""Harbor's project metadata: which keys there are, and what each may hold. All values are strings."""
+"""Harbor's project metadata: which keys there are, and what each may hold. All values are strings. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from authsvc.core.errors import BadRequest
 
-_BOOLEAN = frozenset({"true", "false"})
-_KEYS: dict[str, frozenset[str] | None] = {
-    "public": _BOOLEAN,
-    "enable_content_trust": _BOOLEAN,
-    "enable_content_trust_cosign": _BOOLEAN,
-    "prevent_vul": _BOOLEAN,
-    "severity": frozenset({"none", "unknown", "negligible", "low", "medium", "high", "critical"}),
-    "auto_scan": _BOOLEAN,
-    "auto_sbom_generation": _BOOLEAN,
-    "reuse_sys_cve_allowlist": _BOOLEAN,
-    "proxy_speed_kb": None,
-    "max_upstream_conn": None,
-    "proxy_cache_local_on_not_found": _BOOLEAN,
-    "proxy_referrer_api": _BOOLEAN,
-    "proxy_cache_filter_pattern": None,
-    "proxy_cache_filter_kind": None,
+_SEVERITIES = frozenset({"none", "negligible", "low", "medium", "high", "critical"})
+_MAX_TEXT = 1024
+_MAX_INT = 2**31
+
+
+def _boolean(value: str) -> str | None:
+    """Whatever Go's `strconv.ParseBool` takes."""
+    if value in ("1", "t", "T", "TRUE", "true", "True"):
+        return "true"
+    return "false" if value in ("0", "f", "F", "FALSE", "false", "False") else None
+
+
+def _severity(value: str) -> str | None:
+    return value.lower() if value.lower() in _SEVERITIES else None
+
+
+def _whole(value: str) -> str | None:
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return str(number) if -_MAX_INT <= number < _MAX_INT else None
+
+
+def _text(value: str) -> str | None:
+    return value if len(value) <= _MAX_TEXT else None
+
+
+_KEYS: dict[str, Callable[[str], str | None]] = {
+    "public": _boolean,
+    "enable_content_trust": _boolean,
+    "enable_content_trust_cosign": _boolean,
+    "prevent_vul": _boolean,
+    "severity": _severity,
+    "auto_scan": _boolean,
+    "auto_sbom_generation": _boolean,
+    "reuse_sys_cve_allowlist": _boolean,
+    "proxy_speed_kb": _whole,
+    "max_upstream_conn": _whole,
+    "proxy_cache_local_on_not_found": _boolean,
+    "proxy_referrer_api": _boolean,
+    "proxy_cache_filter_pattern": _text,
+    "proxy_cache_filter_kind": _text,
 }
 
 
 def clean_metadata(given: Mapping[str, str | None]) -> dict[str, str]:
-    """The metadata to store; keys set to None are left out.
+    """The metadata to store, each value in its one form. What says nothing is left out, and so are keys that we do not
+    know or that cannot be set (`retention_id`): clients send back what they read.
 
     Raises:
-        BadRequest: unknown key or impossible value.
+        BadRequest: an impossible value, in Harbor's words.
     """
     cleaned = {}
     for key, value in given.items():
-        if value is None:
+        if not value or key not in _KEYS:
             continue
-        if key not in _KEYS:
-            raise BadRequest(f"invalid key: {key}")
-        allowed = _KEYS[key]
-        if allowed is not None and value.lower() not in allowed:
-            raise BadRequest(f"invalid value: {value} for {key}: {' or '.join(sorted(allowed))}")
-        cleaned[key] = value if allowed is None else value.lower()
+        stored = _KEYS[key](value)
+        if stored is None:
+            raise BadRequest(f"invalid value: {value[:64]}")
+        cleaned[key] = stored
     return cleaned
+
+
+def single(given: Mapping[str, str | None], key: str | None = None) -> dict[str, str]:
+    """The metadata of a request about one key, which must be `key` if that is named.
+
+    Raises:
+        BadRequest: none or several, an unknown or another one, or a value that cannot be.
+    """
+    if len(given) != 1:
+        raise BadRequest("only allow one key/value pair")
+    ((found, value),) = given.items()
+    if found not in _KEYS:
+        raise BadRequest(f"invalid key: {found[:64]}")
+    if key not in (None, found):
+        raise BadRequest(f"the body must hold the key {key}, as the path does")
+    if not value:
+        raise BadRequest("invalid value: ")
+    return clean_metadata(given)

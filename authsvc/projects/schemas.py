@@ -1,19 +1,24 @@
 """Harbor's project and member objects."""
 
+import marshmallow as ma
 from marshmallow import fields, validate
 
+from authsvc.allowlist.schemas import AllowlistSchema
 from authsvc.core.api import MAX_ID, ListArguments, Schema, Time
-
-
-class ProjectRequestSchema(Schema):
-    project_name = fields.String(required=True, validate=validate.Length(max=255))
-    public = fields.Boolean(allow_none=True, load_default=None)
-    metadata = fields.Dict(fields.String(), fields.String(allow_none=True), allow_none=True, load_default=None)
 
 
 class ProjectUpdateSchema(Schema):
     public = fields.Boolean(allow_none=True, load_default=None)
     metadata = fields.Dict(fields.String(), fields.String(allow_none=True), allow_none=True, load_default=None)
+    cve_allowlist = fields.Nested(AllowlistSchema, allow_none=True, load_default=None)
+    storage_limit = fields.Integer(
+        allow_none=True, load_default=None, metadata={"description": "bytes, -1: no limit; for system administrators"}
+    )
+
+
+class ProjectRequestSchema(ProjectUpdateSchema):
+    project_name = fields.String(required=True, validate=validate.Length(max=255))
+    registry_id = fields.Integer(allow_none=True, load_default=None, validate=validate.Range(0, MAX_ID))
 
 
 class ProjectListArguments(ListArguments):
@@ -38,8 +43,53 @@ class ProjectSchema(Schema):
     update_time = Time(attribute="project.update_time")
     metadata = fields.Dict(attribute="project.metadata_")
     repo_count = fields.Integer()
+    cve_allowlist = fields.Nested(AllowlistSchema)
     current_user_role_id = fields.Integer()
     current_user_role_ids = fields.List(fields.Integer())
+
+
+class DeletableSchema(Schema):
+    always = frozenset({"deletable"})
+
+    deletable = fields.Boolean()
+    message = fields.String()
+
+
+class ResourcesSchema(Schema):
+    """Bytes; -1 as a limit: none."""
+
+    always = frozenset({"storage"})
+
+    storage = fields.Integer(required=True)
+
+
+class ProjectQuotaSchema(Schema):
+    hard = fields.Nested(ResourcesSchema)
+    used = fields.Nested(ResourcesSchema)
+
+
+class ProjectSummarySchema(Schema):
+    always = frozenset({"repo_count"})
+
+    repo_count = fields.Integer()
+    project_admin_count = fields.Integer()
+    maintainer_count = fields.Integer()
+    developer_count = fields.Integer()
+    guest_count = fields.Integer()
+    limited_guest_count = fields.Integer()
+    quota = fields.Nested(ProjectQuotaSchema)
+
+
+class MetadataSchema(ma.Schema):
+    """One key and its value, both strings."""
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+    @ma.validates_schema
+    def _only_strings(self, data: dict[str, object], **_: object) -> None:
+        if wrong := sorted(key for key, value in data.items() if not isinstance(value, str)):
+            raise ma.ValidationError("Not a valid string.", wrong[0])
 
 
 class MemberListArguments(ListArguments):
@@ -59,13 +109,13 @@ class _GroupEntitySchema(Schema):
 
 
 class MemberRequestSchema(Schema):
-    role_id = fields.Integer(required=True)
+    role_id = fields.Integer(load_default=0)
     member_user = fields.Nested(_UserEntitySchema, allow_none=True, load_default=None)
     member_group = fields.Nested(_GroupEntitySchema, allow_none=True, load_default=None)
 
 
 class RoleRequestSchema(Schema):
-    role_id = fields.Integer(required=True)
+    role_id = fields.Integer(load_default=0)
 
 
 class MemberSchema(Schema):

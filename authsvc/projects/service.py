@@ -9,17 +9,18 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from authsvc.audit import service as audit
+from authsvc.configuration import service as configuration
 from authsvc.core import names
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, NotFound
-from authsvc.projects.models import Project, ProjectMember
+from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.projects.rules import clean_metadata
-from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
 from authsvc.rbac.roles import Role
 
 
 def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
-    """A new project; its creator becomes its first project administrator.
+    """A new project; its creator becomes its first project administrator. It may store as much as is configured now.
 
     Raises:
         BadRequest: name or metadata against the rules.
@@ -31,10 +32,12 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
         )
     if db.session.scalar(select(Project.id).where(Project.name == name)):
         raise Conflict(f"project {name} exists already")
-    project = Project(name=name, owner_id=owner_id, settings={})
+    limit = configuration.value("storage_per_project")
+    project = Project(name=name, owner_id=owner_id, settings={}, storage_limit=limit)
     _apply(project, metadata or {})
     db.session.add(project)
     db.session.flush()
+    db.session.add(StorageUsage(project_id=project.id))
     db.session.add(ProjectMember(project_id=project.id, entity_type="u", entity_id=owner_id, role=Role.PROJECT_ADMIN))
     audit.record(actor, "create", "project", name, project_id=project.id)
     return project
@@ -55,6 +58,25 @@ def _apply(project: Project, metadata: Mapping[str, str | None]) -> None:
     if (public := cleaned.pop("public", None)) is not None:
         project.public = public == "true"
     project.settings = project.settings | cleaned
+
+
+def add_metadata(actor: str, project: Project, metadata: Mapping[str, str]) -> None:
+    """Set metadata that is not set yet.
+
+    Raises:
+        Conflict: one is set.
+    """
+    if present := sorted(metadata.keys() & project.metadata_.keys()):
+        raise Conflict(f"metadata {present[0]} of project {project.name} exists already")
+    update(actor, project, metadata)
+
+
+def remove_metadata(actor: str, project: Project, key: str) -> None:
+    """Forget a setting, if there is one; a project that says nothing about `public` is private."""
+    if key == "public":
+        project.public = False
+    project.settings = {name: value for name, value in project.settings.items() if name != key}
+    audit.record(actor, "update", "project", project.name, project_id=project.id, description=f"metadata {key} removed"[:1000])
 
 
 def delete(actor: str, project: Project) -> None:
@@ -109,8 +131,21 @@ def find_ref(name_or_id: str, *, is_name: bool = False) -> ProjectRef | None:
 
 
 def visible_to(who: Principal) -> Select[Any]:
-    """The projects whose existence the caller may know: public ones, and those where a role is held; all for administrators."""
+    """The projects whose existence the caller may know: public ones, and those where a role or permission is held; all for
+    administrators and for robots of all projects."""
     statement = all_projects()
-    if who.is_sysadmin:
+    if who.is_sysadmin or EVERYWHERE in who.permissions:
         return statement
-    return statement.where(Project.public.is_(True) | Project.id.in_(list(who.roles)))
+    return statement.where(Project.public.is_(True) | Project.id.in_(_places(who)))
+
+
+def held_by(who: Principal) -> Select[Any]:
+    """The private projects where the caller holds a role or permission."""
+    return select(Project).where(Project.public.is_(False), Project.id.in_(_places(who)))
+
+
+def _places(who: Principal) -> list[int]:
+    places = who.roles.keys() | {place for place in who.permissions if place > SYSTEM}
+    if who.limits is not None and EVERYWHERE not in who.limits:
+        places &= who.limits.keys()
+    return list(places)

@@ -66,16 +66,30 @@ def require_person() -> Principal:
     return who
 
 
-def require(action: Action, resource: Resource, project: ProjectRef | None) -> Principal:
-    """The caller must hold a permission in a project. A missing project (None) reads like one without rights, so that
-    nobody learns which private projects exist; system administrators then see the 404 of whoever loads it.
+def require_own_login() -> Principal:
+    """A user must be logged in with a password or session of his own, for what makes or changes credentials: who finds a
+    token shall not be able to make better ones of it.
+
+    Raises:
+        Unauthenticated, Forbidden
+    """
+    who = require_person()
+    if who.by_token:
+        raise Forbidden("a token cannot make or change credentials; log in with your password")
+    return who
+
+
+def require(action: Action, resource: Resource, project: ProjectRef | None, repository: str = "") -> Principal:
+    """The caller must hold a permission in a project, or on a repository of it (its full name). A missing project (None) reads
+    like one without rights, so that nobody learns which private projects exist; system administrators then see the 404 of
+    whoever loads it.
 
     Raises:
         Unauthenticated, Forbidden
     """
     who = principal()
     permission = Permission(resource, action)
-    if can(who, permission, project):
+    if can(who, permission, project, repository):
         return who
     require_login()
     raise Forbidden(f"you have no permission {permission} here; a project administrator can give you a role that has it")

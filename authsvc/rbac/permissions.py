@@ -30,6 +30,7 @@ class Resource(StrEnum):
     # Outside of projects; label, project, quota, robot and scanner are there, too.
     AUDIT_LOG = "audit-log"
     CATALOG = "catalog"
+    DISTRIBUTION = "distribution"
     GARBAGE_COLLECTION = "garbage-collection"
     JOBSERVICE_MONITOR = "jobservice-monitor"
     LDAP_USER = "ldap-user"

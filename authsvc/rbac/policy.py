@@ -31,8 +31,9 @@ _PERMITTED = Grant(Rule.PERMISSION)
 _BY_ROLE = {role: Grant(Rule.ROLE, role) for role in Role}
 
 
-def why(who: Principal, permission: Permission, project: ProjectRef | None = None) -> Grant | None:
-    """The rule by which `who` holds `permission` in `project`, or None: denied.
+def why(who: Principal, permission: Permission, project: ProjectRef | None = None, repository: str = "") -> Grant | None:
+    """The rule by which `who` holds `permission` in `project`, or None: denied. With a `repository` (its full name), on that
+    one; without, on any.
 
     Without a project only system administrators, and robots that were given it, are allowed anything; what every user
     may do (create a project, look at himself) is not a permission but the feature's own rule.
@@ -41,7 +42,7 @@ def why(who: Principal, permission: Permission, project: ProjectRef | None = Non
         return None
     if who.is_sysadmin:
         return _ADMIN
-    if who.permissions and permitted(who.permissions, permission, project):
+    if who.permissions and who.is_given(permission, project, repository):
         return _PERMITTED
     return _in_project(who, permission, project) if project is not None else None
 
@@ -56,9 +57,9 @@ def _in_project(who: Principal, permission: Permission, project: ProjectRef) -> 
     return None
 
 
-def can(who: Principal, permission: Permission, project: ProjectRef | None = None) -> bool:
+def can(who: Principal, permission: Permission, project: ProjectRef | None = None, repository: str = "") -> bool:
     """True if some rule allows it."""
-    return why(who, permission, project) is not None
+    return why(who, permission, project, repository) is not None
 
 
 def roles_granting(permission: Permission) -> tuple[Role, ...]:

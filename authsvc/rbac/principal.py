@@ -29,8 +29,11 @@ class Principal:
     """An authenticated caller, or nobody. `name` is what the registry reports as actor; "" for nobody.
 
     `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots and workloads
-    permissions; `repositories` binds a workload to some, by patterns for what comes after the project. `limits`: with this
-    credential no more than that may be done, whatever the roles.
+    permissions; `repositories` says for a project on which repositories a workload holds which of them, by patterns for what
+    comes after the project's name. `limits`: with this
+    credential no more than that may be done, whatever the roles. `by_token`: shown by a token that a person or a client keeps,
+    which makes no further credentials. `temporary_password`: it was generated, and the pages ask for another one first;
+    `held_back`: somebody else made it, and it opens nothing else at all.
     """
 
     kind: Literal["user", "robot", "workload", "anonymous"]
@@ -42,12 +45,24 @@ class Principal:
     robot_id: int = 0
     permissions: Permissions = field(default_factory=dict)
     limits: Permissions | None = None
-    repositories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    repositories: Mapping[int, Mapping[str, frozenset[Permission]]] = field(default_factory=dict)
+    by_token: bool = False
+    temporary_password: bool = False
+    held_back: bool = False
 
-    def may_touch(self, project: ProjectRef, repository: str) -> bool:
-        """False if this principal is bound to some repositories of the project and that full name is none of them."""
-        patterns = self.repositories.get(project.id)
-        return patterns is None or any(fnmatchcase(repository.partition("/")[2], pattern) for pattern in patterns)
+    def bound_to(self, project: ProjectRef, permission: Permission) -> tuple[str, ...]:
+        """The patterns of the only repositories of the project on which this principal was given that; none: not bound."""
+        bound = self.repositories.get(project.id, {})
+        return tuple(pattern for pattern, held in bound.items() if permission in held)
+
+    def is_given(self, permission: Permission, project: ProjectRef | None, repository: str) -> bool:
+        """True if it is among `permissions`, and for that repository (full name; "": for any)."""
+        if not permitted(self.permissions, permission, project):
+            return False
+        if project is None or not repository or project.id not in self.repositories:
+            return True
+        rest = repository.partition("/")[2]
+        return any(fnmatchcase(rest, pattern) for pattern in self.bound_to(project, permission))
 
     @property
     def is_authenticated(self) -> bool:

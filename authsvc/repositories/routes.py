@@ -11,7 +11,8 @@ from authsvc.artifacts import removal
 from authsvc.artifacts import service as artifacts
 from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
-from authsvc.core.query import filtered, ordered
+from authsvc.core.query import filtered, ordered, parse_q
+from authsvc.immutability import service as immutability
 from authsvc.projects.access import load
 from authsvc.rbac.guard import principal
 from authsvc.rbac.permissions import Action, Resource
@@ -39,11 +40,14 @@ def _described(rows: Sequence[Repository]) -> list[dict[str, Any]]:
 def _page(statement: Any, arguments: dict[str, Any]) -> Any:
     newest_first = (Repository.creation_time.desc(), Repository.id.desc())
     narrowed = filtered(statement, arguments["q"], COLUMNS)
+    if (blob := parse_q(arguments["q"]).get("blobdigest")) is not None:
+        narrowed = narrowed.where(artifacts.holding(blob))
     rows, headers = page_of(ordered(narrowed, arguments["sort"], COLUMNS, newest_first), arguments)
     return _described(rows), headers
 
 
 @blueprint.get("/repositories")
+@blueprint.strangers
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, RepositorySchema(many=True))
 def list_all_repositories(arguments: dict[str, Any]) -> Any:
@@ -51,6 +55,7 @@ def list_all_repositories(arguments: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/projects/<project_name>/repositories")
+@blueprint.strangers
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, RepositorySchema(many=True))
 def list_repositories(arguments: dict[str, Any], project_name: str) -> Any:
@@ -77,6 +82,8 @@ def update_repository(body: dict[str, Any], project_name: str, repository_name: 
 @blueprint.delete("/projects/<project_name>/repositories/<repository:repository_name>")
 @blueprint.response(200)
 def delete_repository(project_name: str, repository_name: str) -> None:
-    who, project = load(project_name, Action.DELETE, Resource.REPOSITORY, is_name=True)
-    removal.delete_repository(who.name, current_app.extensions["registry"], service.get(project, repository_name))
-    db.session.commit()
+    who, project = load(project_name, Action.DELETE, Resource.REPOSITORY, is_name=True, repository=repository_name)
+    repository = service.get(project, repository_name)
+    tags = list(db.session.scalars(artifacts.tag_names(repository, "")))
+    immutability.require_deletable(repository.project_id, repository.name, tags)
+    removal.delete_repository(who.name, current_app.extensions["registry"], repository)

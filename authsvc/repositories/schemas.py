@@ -19,4 +19,4 @@ class RepositorySchema(Schema):
 
 
 class RepositoryUpdateSchema(Schema):
-    description = fields.String(required=True, validate=validate.Length(max=10_000))
+    description = fields.String(load_default="", validate=validate.Length(max=10_000))

@@ -7,15 +7,17 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from authsvc.audit.changes import Audited
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
 
 
-class Robot(Identified, PolicyRelevant, Base):
+class Robot(Identified, Audited, PolicyRelevant, Base):
     """`name` without the prefix, so that a new prefix renames all; `project_id` 0 at system level. `duration` in days, -1:
     for ever; then `expires_at` is None. `secret_hash`: of a secret that somebody chose; those that we made are in `secrets`."""
 
     __tablename__ = "robots"
+    __audited__ = ("description", "duration", "expires_at", "disabled")
     __policy_on__ = frozenset({"update", "delete"})
 
     name: Mapped[str] = mapped_column(String(255))

@@ -70,7 +70,7 @@ def _wanted(body: dict[str, Any], project: str) -> Wanted:
 def _project_of(body: dict[str, Any]) -> str:
     """The project that a new robot of level project is for: the one of its only permission."""
     namespaces = [entry["namespace"] for entry in body["permissions"]]
-    if len(namespaces) != 1 or namespaces[0] in ("*", "/"):
+    if len(namespaces) != 1 or namespaces[0] in ("*", "/", ""):
         raise BadRequest("a robot of a project has exactly one permission entry, of kind project and with that project's name")
     return str(namespaces[0])
 

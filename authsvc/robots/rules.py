@@ -79,6 +79,8 @@ def check(level: str, wanted: Wanted) -> None:
     Raises:
         BadRequest
     """
+    if level not in ("system", "project"):
+        raise BadRequest(f"bad request error level input: {level[:64]}")
     if not names.is_project(wanted.name):
         raise BadRequest("a robot's name has lower-case letters, digits and single . _ - between them")
     if wanted.duration != -1 and not 1 <= wanted.duration <= MAX_DAYS:
@@ -88,5 +90,7 @@ def check(level: str, wanted: Wanted) -> None:
     if level == "project" and [(grant.kind, grant.namespace) for grant in wanted.grants] != [("project", wanted.project)]:
         raise BadRequest("a robot of a project has exactly one permission entry, of kind project and with that project's name")
     for grant in wanted.grants:
+        if grant.kind not in ("system", "project"):
+            raise BadRequest(f"bad request error kind input: {grant.kind[:64]}")
         if grant.kind == "system" and grant.namespace != "/":
             raise BadRequest('the namespace of system permissions is "/"')

@@ -9,25 +9,25 @@ _SECRET = fields.String(load_default="", validate=validate.Length(max=1024))
 
 
 class AccessSchema(Schema):
-    resource = fields.String(required=True, validate=_SHORT)
-    action = fields.String(required=True, validate=_SHORT)
-    effect = fields.String(load_default="allow", validate=validate.OneOf(["allow", ""]), load_only=True)
+    resource = fields.String(load_default="", validate=_SHORT)
+    action = fields.String(load_default="", validate=_SHORT)
+    effect = fields.String(load_default="allow", dump_default="allow", validate=validate.OneOf(["allow", ""]))
 
 
 class RobotPermissionSchema(Schema):
-    kind = fields.String(required=True, validate=validate.OneOf(["system", "project"]))
-    namespace = fields.String(required=True, validate=_SHORT)
-    access = fields.List(fields.Nested(AccessSchema), required=True, validate=validate.Length(max=200))
+    kind = fields.String(load_default="", validate=_SHORT, metadata={"description": "system or project"})
+    namespace = fields.String(load_default="", validate=_SHORT)
+    access = fields.List(fields.Nested(AccessSchema), load_default=list, validate=validate.Length(max=200))
 
 
 class RobotCreateSchema(Schema):
-    name = fields.String(required=True, validate=_SHORT)
+    name = fields.String(load_default="", validate=_SHORT)
     description = fields.String(load_default="", validate=validate.Length(max=1024))
-    level = fields.String(required=True, validate=validate.OneOf(["system", "project"]))
+    level = fields.String(load_default="", validate=_SHORT, metadata={"description": "system or project"})
     duration = fields.Integer(load_default=None, allow_none=True)
     disable = fields.Boolean(load_default=False)
     secret = _SECRET
-    permissions = fields.List(fields.Nested(RobotPermissionSchema), required=True, validate=validate.Length(max=1000))
+    permissions = fields.List(fields.Nested(RobotPermissionSchema), load_default=list, validate=validate.Length(max=1000))
 
 
 class RobotUpdateSchema(RobotCreateSchema):
@@ -66,15 +66,15 @@ class RobotSecSchema(Schema):
 
 
 class RobotV1AccessSchema(Schema):
-    resource = fields.String(required=True, validate=_SHORT)
-    action = fields.String(required=True, validate=_SHORT)
+    resource = fields.String(load_default="", validate=_SHORT)
+    action = fields.String(load_default="", validate=_SHORT)
 
 
 class RobotCreateV1Schema(Schema):
-    name = fields.String(required=True, validate=_SHORT)
+    name = fields.String(load_default="", validate=_SHORT)
     description = fields.String(load_default="", validate=validate.Length(max=1024))
     expires_at = fields.Integer(load_default=-1)
-    access = fields.List(fields.Nested(RobotV1AccessSchema), required=True, validate=validate.Length(max=200))
+    access = fields.List(fields.Nested(RobotV1AccessSchema), load_default=list, validate=validate.Length(max=200))
 
 
 class RobotDisableSchema(Schema):

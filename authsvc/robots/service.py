@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 
 from authsvc.audit import service as audit
+from authsvc.audit.changes import Changes, difference
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Denied, NotFound, PreconditionFailed
@@ -65,10 +66,11 @@ def update(actor: Principal, robot: Robot, wanted: Wanted, *, disabled: bool) ->
     if (wanted.name, wanted.project) != (robot.name, project_name(robot)):
         raise BadRequest("cannot update the level or name of robot")
     rules.check(robot.level, wanted)
+    before = _held(robot)
     _apply(robot, actor, wanted)
     robot.disabled = disabled
     db.session.flush()
-    _record(actor.name, "update", robot)
+    _record(actor.name, "update", robot, difference(before, _held(robot)))
 
 
 def set_disabled(actor: Principal, robot: Robot, disabled: bool) -> None:
@@ -257,5 +259,10 @@ def _described(robot: Robot, start: str, name: Callable[[int, str], str]) -> dic
     }
 
 
-def _record(actor: str, operation: str, robot: Robot) -> None:
-    audit.record(actor, operation, "robot", name_of(robot), project_id=robot.project_id or None)
+def _held(robot: Robot) -> dict[str, list[str]]:
+    """The permissions as the audit log tells them: place, resource, action."""
+    return {"permissions": sorted(f"{entry.place}:{entry.resource}:{entry.action}" for entry in robot.permissions)}
+
+
+def _record(actor: str, operation: str, robot: Robot, changes: Changes | None = None) -> None:
+    audit.record(actor, operation, "robot", name_of(robot), project_id=robot.project_id or None, changes=changes)

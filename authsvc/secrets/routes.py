@@ -7,7 +7,7 @@ from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.projects import service as projects
-from authsvc.rbac.guard import require_person
+from authsvc.rbac.guard import require_own_login, require_person
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.secrets import rules, service
@@ -74,6 +74,7 @@ def list_access_tokens(arguments: dict[str, Any], user_id: int) -> Any:
 @blueprint.response(201, AccessTokenCreatedSchema)
 def create_access_token(body: dict[str, Any], user_id: int) -> Any:
     """A personal access token of one's own: for docker and for the API, shown this once."""
+    require_own_login()
     actor, user = _load(user_id)
     if actor != user.username:
         raise Forbidden("nobody makes access tokens for somebody else")

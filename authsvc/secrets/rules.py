@@ -27,6 +27,8 @@ class Kind(StrEnum):
 
 # By these a secret is known for what it is, by us and by those who look for leaked ones.
 PREFIXES = {Kind.REFRESH: "tgr_", Kind.ACCESS: "tgp_", Kind.SESSION: "tgs_", Kind.CLI: "tgc_", Kind.ROBOT: "tgb_"}
+# Kept somewhere by people or clients, as passwords and sessions should not be.
+TOKENS = frozenset({Kind.ACCESS, Kind.REFRESH})
 _KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 
 _READ = frozenset(permission for permission in ALL_PERMISSIONS if permission.action in (Action.READ, Action.LIST))

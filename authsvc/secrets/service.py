@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,12 +77,12 @@ def is_live(row: Secret) -> bool:
     return row.revoked_at is None and (row.expires_at is None or row.expires_at > utcnow())
 
 
-def scope_of(row: Secret) -> Scope | None:
-    """What it is limited to."""
-    if row.scope is None:
+def scope_of(stored: Mapping[str, Any] | None) -> Scope | None:
+    """What a secret is limited to, from its `scope`."""
+    if stored is None:
         return None
-    ids = row.scope["project_ids"]
-    return Scope(tuple(ids) if ids is not None else None, tuple(row.scope["actions"]))
+    ids = stored["project_ids"]
+    return Scope(tuple(ids) if ids is not None else None, tuple(stored["actions"]))
 
 
 def of_owner(owner_kind: str, owner_id: int, *kinds: Kind) -> Select[Secret, SecretUse]:
@@ -102,7 +102,7 @@ def of_owner(owner_kind: str, owner_id: int, *kinds: Kind) -> Select[Secret, Sec
 def described(row: Any) -> dict[str, Any]:
     """A (secret, use or None) pair as a plain object."""
     secret, use = row
-    scope = scope_of(secret)
+    scope = scope_of(secret.scope)
     return {
         "id": secret.id,
         "name": secret.name,

@@ -20,7 +20,10 @@ def prepare(settings: Settings) -> None:
     ready = preparation.prepare(create_base(settings), settings)
     click.echo(f"prepared {ready.layout.root}; configuration files are in {ready.layout.config}")
     if ready.first_password.exists():
-        click.echo(f"the first administrator's password is in {ready.first_password}; read it once and delete the file")
+        click.echo(
+            f"the first administrator's password is in {ready.first_password}: read it once, delete the file, and choose "
+            "another one (at the pages, or authsvc users reset-password admin --password-stdin)"
+        )
 
 
 @click.command()

@@ -33,6 +33,7 @@ TEMPLATES = {
     "authsvc/stack/supervisord.conf.j2": "supervisord.conf",
 }
 PACKAGES = "nginx docker-registry"  # Debian's, with what we run but do not bring
+NGINX_USER = "www-data"  # Debian's
 ADMIN = "admin"
 
 
@@ -60,6 +61,7 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     os.umask(0o077)
     for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.root / "run", layout.root / "nginx"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _show_blobs_to_nginx(layout)
     KeyStore(layout.keys).prepare()
     sealing.prepare(layout)
     for path in (layout.webhook_secret, layout.registry_http_secret):
@@ -71,6 +73,16 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     with app.app_context():
         _first_admin(first_password)
     return Prepared(layout, first_password)
+
+
+def _show_blobs_to_nginx(layout: Layout) -> None:
+    """nginx sends blobs from the registry's disk. Started by root it works as another user, who may read them, and pass through
+    the state directory, in which everything else is closed to it."""
+    layout.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(layout.storage, group=NGINX_USER)
+        layout.storage.chmod(0o2750)  # whatever is made in it belongs to that group, too
+        layout.root.chmod(0o711)
 
 
 def render(settings: Settings, certificate: Path, key: Path) -> None:
@@ -95,6 +107,8 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "registry": _program(settings.registry_program),
         "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
         "is_root": os.geteuid() == 0,
+        "nginx_user": NGINX_USER,
+        "blobs_root": layout.storage / "docker" / "registry" / "v2",
         "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
         "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),
     }

@@ -144,7 +144,8 @@ def _welcome(settings: Settings, ready: Prepared, seconds: float) -> None:
     if ready.first_password.exists():
         lines += [
             f"  Log in as   {ADMIN}",
-            f"  Password    {ready.first_password.read_text().strip()}   (shown this once; keep it, or change it)",
+            f"  Password    {ready.first_password.read_text().strip()}   (shown this once; the pages will ask for another one)",
+            f"  Change it   authsvc users reset-password {ADMIN} --password-stdin",
             "",
         ]
     if settings.tls and settings.tls_certificate is None:

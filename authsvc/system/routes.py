@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, jsonify, render_template, send_file
 
+from authsvc.authn import configuration as identity
 from authsvc.authn.configuration import auth_mode
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint
 from authsvc.core.db import utcnow
-from authsvc.core.errors import NotFound
+from authsvc.core.errors import Forbidden, NotFound
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.rbac.guard import principal
-from authsvc.system import health
-from authsvc.system.schemas import GeneralInfoSchema, HealthArguments, HealthSchema
+from authsvc.rbac.guard import principal, require_login, require_system
+from authsvc.rbac.permissions import Action, Resource
+from authsvc.system import catalogue, health, search, statistics
+from authsvc.system.schemas import (
+    CurrentPermissionsArguments,
+    GeneralInfoSchema,
+    HealthArguments,
+    HealthSchema,
+    PermissionSchema,
+    PermissionsSchema,
+    SearchArguments,
+    SearchSchema,
+    StatisticSchema,
+    VolumesSchema,
+)
 
 blueprint = Blueprint("system", __name__, description="The system itself")
 root = PlainBlueprint("root", __name__)
@@ -30,14 +44,17 @@ def _settings() -> Settings:
 
 
 @blueprint.get("/ping")
+@blueprint.strangers
 @blueprint.response(200, content_type="text/plain")
 def ping() -> Response:
     return Response("Pong", mimetype="text/plain")
 
 
 @blueprint.get("/health")
+@blueprint.strangers
 @blueprint.arguments(HealthArguments, location="query")
 @blueprint.response(200, HealthSchema)
+@blueprint.alt_response(503, schema=HealthSchema, description="Something is unhealthy, and `strict` was asked for")
 def get_health(arguments: dict[str, Any]) -> Any:
     """Harbor answers 200 whatever it finds; `strict` answers 503 when something is unhealthy."""
     components = health.check(_settings())
@@ -47,14 +64,17 @@ def get_health(arguments: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/systeminfo")
+@blueprint.strangers
 @blueprint.response(200, GeneralInfoSchema)
 def get_system_info() -> dict[str, Any]:
     configured = configuration.values()
+    mode = auth_mode()
     info: dict[str, Any] = {
-        "auth_mode": auth_mode(),
+        "auth_mode": mode,
         "primary_auth_mode": configured["primary_auth_mode"],
         "self_registration": configured["self_registration"],
         "banner_message": configured["banner_message"],
+        "oidc_provider_name": identity.values()["oidc_name"] if mode == "oidc_auth" else "",
     }
     if principal().is_authenticated:
         settings = _settings()
@@ -72,8 +92,54 @@ def get_system_info() -> dict[str, Any]:
     return info
 
 
+@blueprint.get("/systeminfo/volumes")
+@blueprint.response(200, VolumesSchema)
+@blueprint.alt_response(404, description="The registry stores elsewhere")
+def get_volumes() -> dict[str, Any]:
+    """The file system that the registry stores on; 404 when it stores elsewhere."""
+    require_system(Action.READ, Resource.SYSTEM_VOLUMES)
+    try:
+        usage = shutil.disk_usage(Layout(_settings()).storage)
+    except OSError:
+        raise NotFound("the registry's storage is on no disk of this host") from None
+    return {"storage": [{"total": usage.total, "free": usage.free}]}
+
+
+@blueprint.get("/search")
+@blueprint.strangers
+@blueprint.arguments(SearchArguments, location="query")
+@blueprint.response(200, SearchSchema)
+def search_all(arguments: dict[str, Any]) -> Any:
+    return search.search(principal(), arguments["q"])
+
+
+@blueprint.get("/statistics")
+@blueprint.response(200, StatisticSchema)
+def get_statistic() -> Any:
+    return statistics.statistics(require_login())
+
+
+@blueprint.get("/permissions")
+@blueprint.response(200, PermissionsSchema)
+def get_permissions() -> Any:
+    """What robots can be given."""
+    found = catalogue.assignable(require_login())
+    if not found:
+        raise Forbidden("only a system administrator or an administrator of some project may see this")
+    return found
+
+
+@blueprint.get("/users/current/permissions")
+@blueprint.arguments(CurrentPermissionsArguments, location="query")
+@blueprint.response(200, PermissionSchema(many=True))
+def get_current_user_permissions(arguments: dict[str, Any]) -> Any:
+    return catalogue.held(require_login(), arguments["scope"], relative=arguments["relative"])
+
+
 @blueprint.get("/systeminfo/getcert")
+@blueprint.strangers
 @blueprint.response(200, content_type="application/x-x509-ca-cert")
+@blueprint.alt_response(404, description="There is none of our own")
 def get_certificate() -> Response:
     """The certificate that clients need to trust, if we made it ourselves."""
     certificate = Layout(_settings()).ca_certificate

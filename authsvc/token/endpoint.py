@@ -1,7 +1,7 @@
 """The token endpoint, `/service/token`: a small WSGI application ahead of Flask, whose dispatch costs more than the decision.
 
 Source: distribution "Token Authentication Specification" (GET) and "Docker Registry v2 authentication using OAuth2"
-(POST). What clients really send and expect is in tests/token/clients.py.
+(POST). What clients really send and expect is in tests/token/test_endpoint.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from authsvc.secrets.rules import Kind
 from authsvc.secrets.uses import UseRecorder
 from authsvc.token import question as questions
 from authsvc.token.grants import Access, grant
-from authsvc.token.issuer import Issuer
+from authsvc.token.issuer import Issuer, holder_of
 from authsvc.token.question import Question
 
 PATH = "/service/token"
@@ -79,14 +79,20 @@ class TokenEndpoint:
     """The WSGI application. Wired in `wiring.token_endpoint`."""
 
     def __init__(
-        self, app: Flask, settings: Settings, snapshots: Snapshots, authentication: Authentication, issuer: Issuer
+        self,
+        app: Flask,
+        settings: Settings,
+        snapshots: Snapshots,
+        authentication: Authentication,
+        issuer: Issuer,
+        uses: UseRecorder,
     ) -> None:
         self._app = app
         self._settings = settings
         self._snapshots = snapshots
         self._authentication = authentication
         self._issuer = issuer
-        self._uses = UseRecorder(app)
+        self._uses = uses
         self._reuse = 0.0
         self._signed_for: Snapshot | None = None
 
@@ -161,7 +167,8 @@ class TokenEndpoint:
     def _answer(self, environ: Environ, snapshot: Snapshot, key: bytes, question: Question, caller: _Caller) -> bytes:
         access = grant(caller.principal, question.scopes or (), snapshot.project)
         now = int(time.time())
-        token = self._issuer.issue(caller.principal.name, access, now).decode()
+        holder = holder_of(caller.identity) if caller.identity else None
+        token = self._issuer.issue(caller.principal.name, access, now, holder).decode()
         body: dict[str, Any] = {
             "token": token,
             "access_token": token,

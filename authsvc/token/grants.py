@@ -27,11 +27,12 @@ _CATALOG = ("registry", "catalog")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One entry of a token's `access` claim."""
+    """One entry of a token's `access` claim. `project_id`: whose project the repository was in then; 0 for none."""
 
     type: str
     name: str
     actions: tuple[str, ...]
+    project_id: int = 0
 
 
 def grant(who: Principal, asked: Sequence[Scope], find_project: Callable[[str], ProjectRef | None]) -> tuple[Access, ...]:
@@ -42,7 +43,8 @@ def grant(who: Principal, asked: Sequence[Scope], find_project: Callable[[str], 
             continue
         if scope.type == "repository" and is_repository(scope.name):
             project = find_project(project_of(scope.name))
-            granted.append(Access("repository", scope.name, _repository_actions(who, scope, project)))
+            actions = _repository_actions(who, scope, project)
+            granted.append(Access("repository", scope.name, actions, project.id if project else 0))
         elif (scope.type, scope.name) == _CATALOG:
             actions = ("*",) if who.is_sysadmin and "*" in scope.actions else ()
             granted.append(Access("registry", "catalog", actions))
@@ -50,14 +52,11 @@ def grant(who: Principal, asked: Sequence[Scope], find_project: Callable[[str], 
 
 
 def _repository_actions(who: Principal, scope: Scope, project: ProjectRef | None) -> tuple[str, ...]:
-    asked = scope.actions
-    if project is None or not who.may_touch(
-        project, scope.name
-    ):  # no project: for administrators as for everybody: no project, nothing to push to
+    if project is None:  # for administrators as for everybody: no project, nothing to push to
         return ()
-    everything = "*" in asked
+    asked = REPOSITORY_ACTIONS if "*" in scope.actions else scope.actions
     return tuple(
         action
         for action, permission in REPOSITORY_ACTIONS.items()
-        if (everything or action in asked) and can(who, permission, project)
+        if action in asked and can(who, permission, project, scope.name)
     )

@@ -1,8 +1,8 @@
-"""Rotation of the signing key, and housekeeping of secrets and counted failures, as a job."""
+"""Rotation of the signing key, and housekeeping of secrets, counted failures and registrations, as a job."""
 
 from typing import Any
 
-from authsvc.authn import lockout
+from authsvc.authn import lockout, registration
 from authsvc.core import versioning
 from authsvc.core.db import db, transaction
 from authsvc.core.layout import Layout
@@ -18,6 +18,7 @@ def rotate_if_due(context: JobContext) -> dict[str, Any]:
     with transaction():
         secrets.purge()
         lockout.purge()
+        registration.purge()
         if rotated:
             versioning.bump(db.session)
     return {"key_id": rotated} if rotated else {}

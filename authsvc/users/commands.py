@@ -40,7 +40,10 @@ def list_users(output: str) -> None:
 
 
 def _password(given: bool) -> str:
-    """From standard input if asked for, else a generated one."""
+    """From standard input if asked for (unseen and twice, if somebody sits there), else a generated one."""
+    if given and sys.stdin.isatty():
+        typed: str = click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+        return typed
     return sys.stdin.readline().rstrip("\n") if given else secrets.token_urlsafe(18)
 
 
@@ -55,7 +58,7 @@ _stdin = click.option("--password-stdin", is_flag=True, help="read the password 
 @_stdin
 @on_database
 def create_user(username: str, email: str | None, realname: str, system_admin: bool, password_stdin: bool) -> None:
-    """Create a user; a generated password is printed."""
+    """Create a user; a generated password is printed, and is to be changed by the user before anything else."""
     password = _password(password_stdin)
     service.create(
         actor(),
@@ -76,7 +79,8 @@ def create_user(username: str, email: str | None, realname: str, system_admin: b
 @_stdin
 @on_database
 def reset_password(username: str, password_stdin: bool) -> None:
-    """Set a new password, also for a locked-out administrator; every stored login of the user ends."""
+    """Set a new password, also for a locked-out administrator; every stored login of the user ends. A generated one is printed,
+    and is to be changed by the user before anything else."""
     password = _password(password_stdin)
     service.set_password(actor(), service.get_by_name(username), password, temporary=not password_stdin)
     click.echo(f"new password set for {username}", err=True)

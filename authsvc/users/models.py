@@ -7,11 +7,14 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from authsvc.audit.changes import Audited
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
 
+FIRST_EPOCH = 1  # grows whenever stored logins must end, as with another password
 
-class User(Identified, PolicyRelevant, Base):
+
+class User(Identified, Audited, PolicyRelevant, Base):
     """`name_key` is the name without case: two names that differ only in case would be one person to everybody but us.
 
     `epoch` grows when old credentials must die (password changed); secrets of an older epoch are void.
@@ -20,6 +23,7 @@ class User(Identified, PolicyRelevant, Base):
     """
 
     __tablename__ = "users"
+    __audited__ = ("email", "realname", "comment", "sysadmin", "disabled")
     __policy_on__ = frozenset({"update", "delete"})
 
     username: Mapped[str] = mapped_column(String(300), unique=True)
@@ -32,7 +36,7 @@ class User(Identified, PolicyRelevant, Base):
     disabled: Mapped[bool] = mapped_column(default=False)
     password_temporary: Mapped[bool] = mapped_column(default=False)
     deleted: Mapped[bool] = mapped_column(default=False)
-    epoch: Mapped[int] = mapped_column(default=1)
+    epoch: Mapped[int] = mapped_column(default=FIRST_EPOCH)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 
@@ -42,6 +46,11 @@ class User(Identified, PolicyRelevant, Base):
     def admin_role_in_auth(self) -> bool:
         """Harbor's word for a system administrator by a group of the directory or provider."""
         return self.origin is not None and self.origin.sysadmin
+
+    @property
+    def oidc_user_meta(self) -> UserIdentity | None:
+        """Where the user comes from, if from a provider."""
+        return self.origin if self.origin is not None and self.origin.kind == "oidc" else None
 
 
 class UserIdentity(Identified, PolicyRelevant, Base):

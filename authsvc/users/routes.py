@@ -4,12 +4,14 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from authsvc.authn.lockout import require_own_password
 from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
-from authsvc.rbac.guard import require_login, require_person, require_sysadmin
+from authsvc.rbac.guard import require_login, require_own_login, require_sysadmin, require_system
+from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.users import service
 from authsvc.users.models import User
@@ -32,18 +34,33 @@ class UserSearchArguments(ListArguments):
     username = fields.String(required=True, validate=validate.Length(1, 255))
 
 
-def _self_or_sysadmin(user_id: int, *, to_change: bool = False) -> Principal:
-    who = require_person() if to_change else require_login()
+def _self_or_sysadmin(user_id: int) -> Principal:
+    who = require_login()
     if who.id != user_id and not who.is_sysadmin:
         raise Forbidden("only the user or a system administrator may do this")
     return who
+
+
+def _self_or_allowed(user_id: int, action: Action) -> Principal:
+    """The caller, if it is himself, or if he may do this with users."""
+    who = require_login()
+    oneself = who.id == user_id and (action is Action.READ or who.limits is None)
+    return who if oneself else require_system(action, Resource.USER)
+
+
+def _get_lower(who: Principal, user_id: int) -> User:
+    """The user; a robot that may change users may not change who could change it."""
+    user = service.get(user_id)
+    if (user.sysadmin or user.admin_role_in_auth) and user.id != who.id and not who.is_sysadmin:
+        raise Forbidden("only a system administrator may change one")
+    return user
 
 
 @blueprint.get("")
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, UserSchema(many=True))
 def list_users(arguments: dict[str, Any]) -> Any:
-    require_sysadmin()
+    require_system(Action.LIST, Resource.USER)
     statement = filtered(service.all_users(), arguments["q"], COLUMNS)
     return page_of(ordered(statement, arguments["sort"], COLUMNS, [User.username]), arguments)
 
@@ -52,7 +69,7 @@ def list_users(arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(UserCreationSchema)
 @blueprint.response(201)
 def create_user(body: dict[str, Any]) -> Any:
-    user = service.create(require_sysadmin().name, **body)
+    user = service.create(require_system(Action.CREATE, Resource.USER).name, **body)
     db.session.commit()
     return created(user.id)
 
@@ -77,7 +94,7 @@ def search_users(arguments: dict[str, Any]) -> Any:
 @blueprint.get("/<int:user_id>")
 @blueprint.response(200, UserSchema)
 def get_user(user_id: int) -> User:
-    _self_or_sysadmin(user_id)
+    _self_or_allowed(user_id, Action.READ)
     return service.get(user_id)
 
 
@@ -85,14 +102,18 @@ def get_user(user_id: int) -> User:
 @blueprint.arguments(UserProfileSchema)
 @blueprint.response(200)
 def update_user(body: dict[str, Any], user_id: int) -> None:
-    service.update_profile(_self_or_sysadmin(user_id, to_change=True).name, service.get(user_id), **body)
+    who = _self_or_allowed(user_id, Action.UPDATE)
+    service.update_profile(who.name, _get_lower(who, user_id), **body)
     db.session.commit()
 
 
 @blueprint.delete("/<int:user_id>")
 @blueprint.response(200)
 def delete_user(user_id: int) -> None:
-    service.delete(require_sysadmin().name, service.get(user_id))
+    who = require_system(Action.DELETE, Resource.USER)
+    if who.id == user_id:
+        raise Forbidden("nobody can delete himself")
+    service.delete(who.name, _get_lower(who, user_id))
     db.session.commit()
 
 
@@ -117,10 +138,13 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 @blueprint.arguments(PasswordSchema)
 @blueprint.response(200)
 def set_password(body: dict[str, Any], user_id: int) -> None:
-    who = _self_or_sysadmin(user_id, to_change=True)
+    who = require_own_login()
+    _self_or_sysadmin(user_id)
     origin = origin_of(user_id)
     if origin is not None:
         raise PreconditionFailed(f"the password of this user lives in the {origin.kind} source {origin.source}")
     old = body["old_password"] if who.id == user_id else None
+    if old is not None:
+        require_own_password(service.get(user_id), old)
     service.set_password(who.name, service.get(user_id), body["new_password"], old=old)
     db.session.commit()

@@ -8,9 +8,9 @@ _SHORT = validate.Length(max=255)
 
 
 class UserCreationSchema(Schema):
-    username = fields.String(required=True, validate=_SHORT)
-    password = fields.String(required=True, validate=validate.Length(max=1024), load_only=True)
-    email = fields.String(required=True, validate=_SHORT)
+    username = fields.String(load_default="", validate=_SHORT)
+    password = fields.String(load_default="", validate=validate.Length(max=1024), load_only=True)
+    email = fields.String(load_default="", validate=_SHORT)
     realname = fields.String(load_default="", validate=_SHORT)
     comment = fields.String(load_default="", validate=_SHORT)
 
@@ -23,7 +23,7 @@ class UserProfileSchema(Schema):
 
 class PasswordSchema(Schema):
     old_password = fields.String(load_default="", validate=validate.Length(max=1024))
-    new_password = fields.String(required=True, validate=validate.Length(max=1024))
+    new_password = fields.String(load_default="", validate=validate.Length(max=1024))
 
 
 class SysAdminFlagSchema(Schema):
@@ -32,6 +32,16 @@ class SysAdminFlagSchema(Schema):
 
 class DisabledSchema(Schema):
     disabled = fields.Boolean(required=True)
+
+
+class OidcMetaSchema(Schema):
+    """Where a user of a provider comes from. Harbor's `secret` is never shown: it is no more than a digest here."""
+
+    id = fields.Integer()
+    user_id = fields.Integer()
+    subiss = fields.String(attribute="subject")
+    creation_time = Time()
+    update_time = Time(attribute="creation_time", dump_only=True)
 
 
 class UserSchema(Schema):
@@ -45,6 +55,7 @@ class UserSchema(Schema):
     sysadmin_flag = fields.Boolean(attribute="sysadmin")
     admin_role_in_auth = fields.Boolean()
     disabled = fields.Boolean()
+    oidc_user_meta = fields.Nested(OidcMetaSchema)
     creation_time = Time()
     update_time = Time()
 

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
+from authsvc.configuration import service as configuration
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from authsvc.users import passwords
@@ -18,9 +19,16 @@ from authsvc.users.models import User, UserIdentity
 # Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
 # what cannot be seen: a name must look like what it is.
 _FORBIDDEN = re.compile(r'[,"~#%$:\s\x00-\x1f\x7f]')
-ROBOT_ALIAS = "robot-"  # robots log in by such names, too; see `robots.rules.alias_prefix`
+ROBOT_ALIAS = "robot-"  # robots log in by such names, too, until the prefix is changed; see `robots.rules.alias_prefix`
+RESERVED = frozenset({"oidc", "anonymous"})  # `docker login -u oidc` of CI jobs; "anonymous" in explanations
 BUILT_IN_ADMIN = 1
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_NO_EMAIL, _EMAIL_TAKEN = "that is no e-mail address", "another user has that e-mail address"
+
+
+def robot_alias(prefix: str) -> str:
+    """What robots' shell-safe names begin with, as `name_key` has it."""
+    return name_key(prefix.replace("$", "-"))
 
 
 def name_key(username: str) -> str:
@@ -45,13 +53,11 @@ def create(
         BadRequest: name, e-mail or password against the rules.
         Conflict: name (whatever the case) or e-mail is taken.
     """
-    _check_name(username)
-    if email is not None:
-        _check_email(email, None)
+    check_new(username, password, email)
+    if email is not None and not email_is_free(email):
+        raise Conflict(_EMAIL_TAKEN)
     if db.session.scalar(select(User.id).where(User.name_key == name_key(username))):
         raise Conflict(f"user {username} exists already")
-    if password is not None:
-        passwords.check_rules(password, username)
     user = User(
         username=username,
         name_key=name_key(username),
@@ -66,6 +72,19 @@ def create(
     db.session.flush()
     audit.record(actor, "create", "user", username)
     return user
+
+
+def check_new(username: str, password: str | None, email: str | None) -> None:
+    """What can be said of a new user without telling who is there already.
+
+    Raises:
+        BadRequest: name, e-mail or password against the rules.
+    """
+    _check_name(username)
+    if email is not None and not is_email(email):
+        raise BadRequest(_NO_EMAIL)
+    if password is not None:
+        passwords.check_rules(password, username)
 
 
 def get(user_id: int) -> User:
@@ -92,6 +111,17 @@ def find_by_name(username: str) -> User | None:
     """A user by name, or None."""
     user: User | None = db.session.scalar(select(User).where(User.name_key == name_key(username), User.deleted.is_(False)))
     return user
+
+
+def require_no_name_like(start: str) -> None:
+    """Nobody may have a name that begins like this: it is to mean something else.
+
+    Raises:
+        BadRequest: somebody has.
+    """
+    taken = db.session.scalar(all_users().where(User.name_key.startswith(start, autoescape=True)).limit(1))
+    if taken is not None:
+        raise BadRequest(f"{taken.username} is a user; no names of users may begin with {start}")
 
 
 def get_by_name(username: str) -> User:
@@ -125,7 +155,10 @@ def update_profile(
         BadRequest, Conflict: the e-mail.
     """
     if email is not None:
-        _check_email(email, user.id)
+        if not is_email(email):
+            raise BadRequest(_NO_EMAIL)
+        if not email_is_free(email, user.id):
+            raise Conflict(_EMAIL_TAKEN)
         user.email = email
     if realname is not None:
         user.realname = realname
@@ -135,14 +168,11 @@ def update_profile(
 
 
 def set_password(actor: str, user: User, password: str, *, old: str | None = None, temporary: bool = False) -> None:
-    """Set a password; every refresh token of the user dies. `old` must be right unless it is None (an administrator).
+    """Set a password; every refresh token of the user dies. `old`: the present one, where it had to be shown.
 
     Raises:
-        Forbidden: the old password is wrong.
         BadRequest: the new one is against the rules, or the old one again.
     """
-    if old is not None and not passwords.verify(user.password_hash, old):
-        raise Forbidden("the old password is not right")
     if old == password:
         raise BadRequest("the new password is the old one")
     passwords.check_rules(password, user.username)
@@ -187,10 +217,11 @@ def delete(actor: str, user: User) -> None:
     """Delete: the row stays, the name becomes free.
 
     Raises:
-        PreconditionFailed: it is the last system administrator, or Harbor's built-in one (id 1).
+        Forbidden: it is Harbor's built-in administrator (id 1).
+        PreconditionFailed: it is the last system administrator.
     """
     if user.id == BUILT_IN_ADMIN:
-        raise PreconditionFailed("the built-in administrator cannot be deleted")
+        raise Forbidden("the built-in administrator cannot be deleted")
     _keep_an_admin(user)
     audit.record(actor, "delete", "user", user.username)
     user.username = f"{user.username}#{user.id}"
@@ -212,7 +243,9 @@ def note_absence(user_id: int, most: int) -> None:
     identity.absences += 1
     if identity.absences >= most:
         identity.gone = True
-        audit.record(f"tidegate:{identity.kind}", "update", "user", get(user_id).username, description="gone from the directory")
+        audit.record(
+            f"tidegate:{identity.kind}", "update", "user", get(user_id).username, description=f"gone from {identity.source}"
+        )
 
 
 def _keep_an_admin(leaving: User) -> None:
@@ -224,22 +257,21 @@ def _keep_an_admin(leaving: User) -> None:
 
 
 def _check_name(username: str) -> None:
-    if name_key(username).startswith(ROBOT_ALIAS):
-        raise BadRequest(f"names that begin with {ROBOT_ALIAS} are robots' names")
-    if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username):
+    if name_key(username).startswith((ROBOT_ALIAS, _robot_alias())):
+        raise BadRequest(f"names that begin with {ROBOT_ALIAS} or {_robot_alias()} are robots' names")
+    if name_key(username) in RESERVED:
+        raise BadRequest(f"{username} is not for people: machines log in by that name, or nobody")
+    if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username) or not username.isprintable():
         raise BadRequest('a user name has 1 to 255 characters, no blanks and none of , " ~ # % $ :')
 
 
-def _check_email(email: str, own_id: int | None) -> None:
-    if not is_email(email):
-        raise BadRequest("that is no e-mail address")
-    if not email_is_free(email, own_id):
-        raise Conflict("another user has that e-mail address")
+def _robot_alias() -> str:
+    return robot_alias(str(configuration.value("robot_name_prefix")))
 
 
 def is_email(text: str) -> bool:
     """True if it could be an e-mail address."""
-    return len(text) <= 255 and _EMAIL.fullmatch(text) is not None
+    return len(text) <= 255 and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def email_is_free(email: str, own_id: int | None = None) -> bool:

@@ -85,6 +85,32 @@ def test_a_limited_token_cannot_widen_itself(web: World, who: str) -> None:
     assert "refresh_token" not in offline.get_json()
 
 
+@pytest.mark.parametrize("who", ["alice", "admin"])
+def test_no_token_makes_credentials(web: World, who: str) -> None:
+    """Else one that ends tomorrow, or may be used from one place only, would be as good as one without end."""
+    user_id = 2 if who == "alice" else 1
+    login = web.client.get("/service/token?service=harbor-registry&offline_token=true", headers=basic(who))
+    refresh = login.get_json()["refresh_token"]
+    for headers in (basic(who, make(web, who, user_id)), basic(who, refresh), basic("", refresh)):
+        for method, path, body in (
+            ("POST", f"/users/{user_id}/access-tokens", {"name": "another", "days": None}),
+            ("PUT", f"/users/{user_id}/password", {"old_password": "correct horse battery", "new_password": "something longer"}),
+            ("PUT", "/users/2/password", {"new_password": "something longer"}),
+            ("POST", f"/users/{user_id}/cli_secret", None),
+        ):
+            refused = web.api(method, path, headers=headers, json=body)
+            assert refused.status_code == 403, (method, path)
+        assert web.api("GET", "/users/current", headers=headers).status_code == 200
+
+
+def test_its_use_on_the_api_is_noted_too(web: World) -> None:
+    token = make(web)
+    assert web.api("GET", "/users/current", headers=basic("alice", token) | {"X-Real-IP": "10.9.8.7"}).status_code == 200
+    web.front._token._uses.flush()
+    (shown,) = web.api("GET", "/users/2/access-tokens", "alice").get_json()
+    assert shown["last_address"] == "10.9.8.7"
+
+
 def test_from_where_it_may_be_used(web: World) -> None:
     token = make(web, networks=["10.1.0.0/16", "2001:db8::/32"])
     for address in ("10.1.2.3", "::ffff:10.1.9.9", "2001:db8::7"):

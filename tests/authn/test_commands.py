@@ -71,9 +71,17 @@ def test_lockouts(world: World, run: Run) -> None:
 def test_a_password_that_was_reset_on_the_host_is_temporary(world: World, run: Run) -> None:
     password = run("users", "reset-password", "admin").stdout.strip()
     assert world.token(who="admin").status_code == 401
-    assert world.client.get("/service/token?service=harbor-registry", headers=basic("admin", password)).status_code == 200
+    refused = world.client.get("/service/token?service=harbor-registry", headers=basic("admin", password))
+    assert (refused.status_code, refused.get_json()["errors"][0]["code"]) == (403, "PASSWORD_CHANGE_REQUIRED")
     with world.changes():
         assert users.get(1).password_temporary
     assert run("users", "reset-password", "admin", "--password-stdin", stdin=f"{PASSWORD}\n").exit_code == 0
     with world.changes():
         assert not users.get(1).password_temporary
+
+
+def test_commands_without_a_database_say_so(world: World) -> None:
+    elsewhere = {"TIDEGATE_STATE_DIR": "/nonexistent", "TIDEGATE_DATABASE_URL": None}
+    refused = CliRunner(env=elsewhere).invoke(cli, ["users", "list"])
+    assert refused.exit_code == 1
+    assert "there is no database /nonexistent/tidegate.db: `authsvc prepare` makes one" in refused.stderr

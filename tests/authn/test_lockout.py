@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import event
 
+from authsvc.authn.onboarding import Proof, onboard
+from authsvc.core.db import db
 from authsvc.core.settings import Settings
 from authsvc.users import passwords
+from authsvc.users import service as users
 from authsvc.wsgi import Front
 from tests.support.world import PASSWORD, World, basic
 
@@ -69,6 +73,35 @@ def test_secrets_of_ours_and_what_is_remembered_go_on(limited: World) -> None:
     assert login(limited, "alice", PASSWORD) == 200, "it was right a moment ago"
 
 
+def test_an_old_password_that_has_to_be_shown_is_a_guess_as_well(limited: World) -> None:
+    """Else a session or password that is remembered would be a way to find it out."""
+    assert limited.api("GET", "/users/current", "alice").status_code == 200
+    change = {"new_password": "another that is long"}
+
+    def changed(old: str) -> int:
+        return limited.api("PUT", "/users/2/password", "alice", json=change | {"old_password": old}).status_code
+
+    assert [changed("the same again") for _ in range(5)] == [403] * 5, "it counts once"
+    assert [changed(f"wrong {number}") for number in range(3)] == [403, 403, 429]
+    assert changed(PASSWORD) == 429, "the right one is not looked at either"
+    assert login(limited, "alice", "wrong at login") == 429
+    failures = {row["account"]: row["failures"] for row in limited.api("GET", "/system/login-failures", "admin").get_json()}
+    assert failures == {"alice": 3}
+    assert limited.api("DELETE", "/system/login-failures?name=alice", "admin").status_code == 200
+    assert changed(PASSWORD) == 200
+    assert limited.api("GET", "/system/login-failures", "admin").get_json() == []
+
+
+def test_of_ipv6_a_network_is_one_source(limited: World) -> None:
+    answers = [login(limited, f"user-{number}", "x", address=f"2001:db8:0:7::{number:x}") for number in range(8)]
+    assert answers == [401] * 6 + [429] * 2
+    assert login(limited, "alice", PASSWORD, address="2001:db8:0:8::1") == 200
+    (address,) = {row["address"] for row in limited.api("GET", "/system/login-failures", "admin").get_json()}
+    assert address == "2001:db8:0:7::/64"
+    assert limited.api("DELETE", f"/system/login-failures?name={address}", "admin").status_code == 200
+    assert login(limited, "user-9", "x", address="2001:db8:0:7::9") == 401
+
+
 def test_seen_and_cleared_by_administrators(limited: World) -> None:
     for number in range(4):
         login(limited, "alice", f"wrong {number}")
@@ -114,6 +147,30 @@ def test_exact_with_many_at_once(limited: World, monkeypatch: pytest.MonkeyPatch
     assert len(answers) == 200
     assert (len(looked_at), answers.count(401)) == (3, 3)
     assert answers.count(429) == 197
+
+
+def test_a_wrong_password_costs_as_many_queries_whoever_it_is_for(limited: World) -> None:
+    """What names could be told by on any machine: each query that there is for some and not for others takes its time."""
+    limited.user("dave")
+    with limited.changes():
+        onboard(Proof("oidc", "default", "subject", "olga"))
+        users.set_disabled("test", users.get_by_name("dave"), True)
+        engine = db.engine
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "login_locks" not in statement:  # the first ever to fall into one makes it
+            asked.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    counts: dict[str, int] = {}
+    for name in ("warm-up", "alice", "dave", "olga", "nobody"):
+        asked.clear()
+        assert login(limited, name, "wrong", address=f"10.0.0.{len(counts) + 1}") == 401
+        counts[name] = len(asked)
+    event.remove(engine, "before_cursor_execute", note)
+    del counts["warm-up"]
+    assert len({*counts.values()}) == 1, counts
 
 
 @pytest.mark.slow

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import select
+import threading
+from collections.abc import Callable
+from typing import Any
 
-from authsvc.authn import sources
+import pytest
+from sqlalchemy import event, select
+
+from authsvc.authn import onboarding, sources
 from authsvc.authn.models import IdentitySource
-from authsvc.authn.onboarding import Proof, onboard, origin_of
+from authsvc.authn.onboarding import Proof, onboard, origin_of, welcome
 from authsvc.authn.principals import Account, load_account
+from authsvc.authn.sources import Kind
 from authsvc.core import versioning
 from authsvc.core.db import db
 from authsvc.core.errors import InvalidCredentials, PreconditionFailed
@@ -18,8 +23,10 @@ from authsvc.projects import service as projects
 from authsvc.projects.models import ProjectMember
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.models import UserIdentity
 from tests.support.world import World
 
+AT_ONCE = 15  # as many as the pool has connections: more would wait for these, and on a busy machine in vain
 DEVELOPERS = GroupName(GroupType.LDAP, "developers", "cn=developers,ou=groups,dc=example,dc=com")
 
 
@@ -110,13 +117,28 @@ def test_sources_keep_their_secrets_sealed(world: World) -> None:
     canary = "canary-of-the-bind-user"
     with world.changes():
         sources.save("test", "ldap", "default", {"ldap_url": "ldaps://a", "ldap_search_password": canary})
-        sources.save("test", "ldap", "default", {"ldap_url": "ldaps://b"})
+        sources.save("test", "ldap", "default", {"ldap_uid": "uid"})
         source = sources.get("ldap")
-        assert source.settings == {"ldap_url": "ldaps://b", "ldap_search_password": canary}
-        assert source.shown == {"ldap_url": "ldaps://b"}
+        assert source.settings == {"ldap_url": "ldaps://a", "ldap_uid": "uid", "ldap_search_password": canary}
+        assert source.shown == {"ldap_url": "ldaps://a", "ldap_uid": "uid"}
         row = db.session.scalar(select(IdentitySource))
         assert row is not None
         assert canary not in f"{row.settings}{row.sealed}{source!r}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "secret"),
+    [("ldap", "ldap_url", "ldap_search_password"), ("oidc", "oidc_endpoint", "oidc_client_secret")],
+)
+def test_a_secret_stays_with_the_address_that_it_was_given_for(world: World, kind: Kind, address: str, secret: str) -> None:
+    with world.changes():
+        sources.save("test", kind, "default", {address: "https://a", secret: "for a"})
+        sources.save("test", kind, "default", {address: "https://a"})
+        assert sources.get(kind).settings[secret] == "for a"
+        sources.save("test", kind, "default", {address: "https://b"})
+        assert secret not in sources.get(kind).settings
+        sources.save("test", kind, "default", {address: "https://c", secret: "for c"})
+        assert sources.get(kind).settings[secret] == "for c"
 
 
 def test_a_source_with_people_stays(world: World) -> None:
@@ -130,6 +152,93 @@ def test_a_source_with_people_stays(world: World) -> None:
         assert sources.of_kind("ldap") == []
 
 
-@pytest.mark.parametrize("dn", ["cn=a\\,b,dc=x", "CN=a\\,b , DC=X", "cn = A\\,B;dc=x"])
+@pytest.mark.parametrize(
+    "dn", ["cn=a\\,b,dc=x", "CN=a\\,b , DC=X", "cn = A\\,B;dc=x", "cn=a\\2Cb,dc=x", 'cn="a,b",dc=x', "cn=  a\\2cb ,dc=x"]
+)
 def test_equal_dns(dn: str) -> None:
     assert dn_key(dn) == "cn=a\\,b,dc=x"
+
+
+def test_more_equal_dns_and_some_that_are_not() -> None:
+    assert dn_key("ou=b+cn=a,dc=x") == dn_key("CN=A + OU=B,DC=x")
+    assert dn_key("cn=Zo\\C3\\AB,dc=x") == dn_key("cn=zoë,dc=x")
+    assert dn_key("cn=a  b") == dn_key("CN=A B")
+    different = ["cn=a,dc=x", "cn=a\\,dc=x", "cn=a\\\\,dc=x", "cn=a+dc=x", "cn=a\\+dc=x", "cn=a dc=x", "cn=a=dc,x", 'cn="a,dc=x"']
+    keys = [dn_key(dn) for dn in different]
+    assert len({*keys}) == len(keys) - 1, "the quoted and the escaped one are the same"
+
+
+def test_what_does_not_fit_is_nobodys_group() -> None:
+    assert DEVELOPERS.fits
+    for name in (
+        GroupName(GroupType.OIDC, "x" * 256),
+        GroupName(GroupType.OIDC, "a\0b"),
+        GroupName(GroupType.LDAP, "a", "cn=" + "x" * 600),
+    ):
+        assert not name.fits
+
+
+def test_many_first_logins_at_once_make_one_user(world: World) -> None:
+    found: list[int] = []
+    barrier = threading.Barrier(AT_ONCE)
+
+    def log_in() -> None:
+        barrier.wait()
+        with world.front.flask.app_context():
+            found.append(welcome(proof(groups=(DEVELOPERS,))).account_id)
+            db.session.remove()
+
+    threads = [threading.Thread(target=log_in) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == AT_ONCE
+    assert len({*found}) == 1
+    with world.changes():
+        assert db.session.query(UserIdentity).count() == 1
+        assert [group.group_name for group in db.session.scalars(groups.of_user(found[0]))] == ["developers"]
+
+
+def after_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """`act` once, when the first login has seen that there is no such user."""
+    look = onboarding._identity
+
+    def look_and_wait(proof: Proof) -> UserIdentity | None:
+        found = look(proof)
+        act()
+        return found
+
+    monkeypatch.setattr(onboarding, "_identity", look_and_wait)
+
+
+def before_inserting(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """`act` once, when the first login has seen that the name is free, too."""
+    event.listen(db.session, "before_flush", lambda *_: act(), once=True)
+
+
+@pytest.mark.parametrize("moment", [after_looking, before_inserting])
+def test_a_second_first_login_in_the_middle_of_the_first(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: Callable[..., None]
+) -> None:
+    """Where writers do not wait for each other, it has made the user meanwhile; on SQLite it waits for the first one."""
+    found: list[int] = []
+
+    def log_in() -> None:
+        with world.front.flask.app_context():
+            found.append(welcome(proof(groups=(DEVELOPERS,))).account_id)
+
+    other = threading.Thread(target=log_in)
+
+    def let_the_other_pass(*_: Any) -> None:
+        if other.ident is None:
+            other.start()
+            other.join(1.0)
+
+    moment(monkeypatch, let_the_other_pass)
+    log_in()
+    other.join()
+    assert len(found) == 2
+    assert len({*found}) == 1
+    with world.changes():
+        assert db.session.query(UserIdentity).count() == 1

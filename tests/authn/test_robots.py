@@ -74,7 +74,11 @@ def test_what_harbors_clients_read(web: World) -> None:
     robot = created(web, body(duration=None, description="builds"))
     read = web.api("GET", f"/robots/{robot['id']}", "admin").get_json()
     assert read["permissions"] == [
-        {"kind": "project", "namespace": "web", "access": access("repository:pull", "repository:push")}
+        {
+            "kind": "project",
+            "namespace": "web",
+            "access": [entry | {"effect": "allow"} for entry in access("repository:pull", "repository:push")],
+        }
     ]
     assert (read["level"], read["duration"], read["editable"], read["disable"]) == ("project", 30, True, False)
     assert read["creator_type"] == "local"
@@ -193,6 +197,22 @@ def test_another_prefix_renames_all(web: World) -> None:
     assert web.api("PUT", "/configurations", "admin", json={"robot_name_prefix": "bot$"}).status_code == 200
     assert granted(web, "bot$web+ci", robot["secret"]) == {"web/a": ["pull", "push"]}
     assert granted(web, "robot$web+ci", robot["secret"]) == 401
+    assert web.api("PUT", "/configurations", "admin", json={"robot_name_prefix": "harbor@"}).status_code == 200
+    assert granted(web, "harbor@web+ci", robot["secret"]) == {"web/a": ["pull", "push"]}
+    assert granted(web, "bot$web+ci", robot["secret"]) == 401
+    named_so = {"username": "harbor@web", "password": "long and not common", "email": "x@example.com"}
+    assert web.api("POST", "/users", "admin", json=named_so).status_code == 400
+
+
+def test_robots_and_people_have_names_apart(web: World) -> None:
+    web.user("bot-anna")
+    for name in ("robot-x", "ROBOT-x", "oidc", "OIDC", "anonymous", "a\u200bb", "a\u202eb"):
+        body_ = {"username": name, "password": "long and not common", "email": "x@example.com"}
+        assert web.api("POST", "/users", "admin", json=body_).status_code == 400
+    assert web.api("PUT", "/configurations", "admin", json={"robot_name_prefix": "bot$"}).status_code == 400
+    assert web.api("PUT", "/configurations", "admin", json={"robot_name_prefix": "machine$"}).status_code == 200
+    body_ = {"username": "machine-x", "password": "long and not common", "email": "x@example.com"}
+    assert web.api("POST", "/users", "admin", json=body_).status_code == 400
 
 
 def test_a_projects_robots_go_with_it(web: World) -> None:

@@ -7,7 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.big import Size
 from tests.bench.directories import directories
+from tests.bench.gate import gate
+from tests.bench.long_lists import long_lists, table
 from tests.bench.processes import require
 from tests.bench.report import Report
 from tests.bench.runs import Options, by_size, under_load
@@ -18,22 +21,40 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=4, help="how long each measurement takes (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is made; the best counts (default 3)")
     parser.add_argument("--sizes", default="10,1000,100000", help="numbers of projects to compare (default 10,1000,100000)")
+    parser.add_argument(
+        "--only",
+        choices=["tokens", "directories", "gate", "lists"],
+        help="tokens; logins by directory, a silent one, and guesses; the gate's decisions, manifests and large layers; long lists, which"
+        " are measured only when they are asked for, in a large installation that is made first",
+    )
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="for long lists")
+    parser.add_argument("--pages", type=int, default=100, help="how often each list is asked for (default 100)")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a ratio misses its aim by more than 25 %%")
     return parser.parse_args()
 
 
+def _lists(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="tidegate-lists-") as directory:
+        print(table(long_lists(Path(directory), arguments.database, arguments.pages, Size())))
+    return 0
+
+
 def main() -> int:
     """Measure, print, and return the exit status: 1 if a request failed, or if `--check` finds a ratio far off."""
     arguments = _arguments()
+    if arguments.only == "lists":
+        return _lists(arguments)
     for program in ("wrk", "nginx", "docker-registry"):
         require(program, program)
     options = Options(arguments.seconds, arguments.rounds, [int(size) for size in arguments.sizes.split(",")])
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as directory:
-        rows = under_load(Path(directory), options)
-        flat, parts = by_size(Path(directory), options)
-        people = directories(Path(directory), options)
-    report = Report(rows, parts, flat, {"seconds each": options.seconds, "best of": options.rounds}, people)
+        tokens = arguments.only in (None, "tokens")
+        rows = under_load(Path(directory), options) if tokens else []
+        flat, parts = by_size(Path(directory), options) if tokens else ([], [])
+        people = directories(Path(directory), options) if arguments.only in (None, "directories") else None
+        gated = gate(Path(directory), options) if arguments.only in (None, "gate") else None
+    report = Report(rows, parts, flat, {"seconds each": options.seconds, "best of": options.rounds}, people, gated)
     print(report.text())
     if arguments.json:
         report.write(arguments.json)

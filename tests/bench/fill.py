@@ -36,10 +36,12 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What callers can show and ask for. `callers`: Authorization headers, `paths`: one for each repository."""
+    """What callers can show and ask for. `callers`: Authorization headers, `paths`: one for each repository, `own`: of each
+    caller a repository in a project where the caller is developer."""
 
     callers: Sequence[str]
     paths: Sequence[str]
+    own: Sequence[str]
     warm: str
     cold: Sequence[str]
     project_ids: Sequence[int]
@@ -55,13 +57,14 @@ def fill(database: Path, projects: int) -> Filled:
         _users(connection, "cold", COLD, password_hash)
         _users(connection, "warm", 1, password_hash)
         project_ids = _projects(connection, projects, owners)
-        _members(connection, project_ids, owners, callers, choice)
+        held = _members(connection, project_ids, owners, callers, choice)
         secrets = _refresh_tokens(connection, callers)
         connection.execute(update(PolicyVersion).values(value=PolicyVersion.value + 1))
     asked = [choice.randrange(projects) for _ in range(REPOSITORIES)]
     return Filled(
         callers=[basic("<token>", secret)["Authorization"] for secret in secrets],
         paths=[path_for(f"repository:bench-{number}/app-{index}:pull") for index, number in enumerate(asked)],
+        own=[f"bench-{project - project_ids[0]}/app" for project in held],
         warm=basic("warm-0")["Authorization"],
         cold=[basic(f"cold-{number}")["Authorization"] for number in range(COLD)],
         project_ids=project_ids,
@@ -113,18 +116,20 @@ def _projects(connection: Connection, count: int, owners: range) -> range:
     return range(first, first + count)
 
 
-def _members(connection: Connection, projects: range, owners: range, callers: range, choice: random.Random) -> None:
-    """Each project has an administrator; each caller is developer in a few projects."""
+def _members(connection: Connection, projects: range, owners: range, callers: range, choice: random.Random) -> list[int]:
+    """Each project has an administrator; each caller is developer in a few projects. The first of these, for each caller."""
+    chosen = [choice.sample(projects, min(_PROJECTS_OF_A_CALLER, len(projects))) for _ in callers]
     held = [
         {"project_id": project, "entity_type": "u", "entity_id": owners[number % len(owners)], "role": Role.PROJECT_ADMIN}
         for number, project in enumerate(projects)
     ]
     held += [
         {"project_id": project, "entity_type": "u", "entity_id": caller, "role": Role.DEVELOPER}
-        for caller in callers
-        for project in choice.sample(projects, min(_PROJECTS_OF_A_CALLER, len(projects)))
+        for caller, few in zip(callers, chosen, strict=True)
+        for project in few
     ]
     _insert(connection, ProjectMember, held)
+    return [few[0] for few in chosen]
 
 
 def _refresh_tokens(connection: Connection, callers: range) -> list[str]:

@@ -1,4 +1,4 @@
-"""Load from wrk: one thread, 32 connections, on the machine that also serves."""
+"""Load from wrk: one thread, 32 connections unless said otherwise, on the machine that also serves."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Request:
     script: Sequence[str] = ()
 
 
-def wrk(request: Request, seconds: int, *, keep_alive: bool) -> Measured:
+def wrk(request: Request, seconds: int, *, keep_alive: bool, connections: int = CONNECTIONS) -> Measured:
     """Send a request for that many seconds; each on a connection of its own unless `keep_alive`."""
     headers = dict(request.headers) | ({} if keep_alive else {"Connection": "close"})
-    command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--latency"]
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--latency"]
     command += ["--timeout", "10s"]
     for name, value in headers.items():
         command += ["--header", f"{name}: {value}"]

@@ -52,7 +52,7 @@ def prepared(state_dir: Path, projects: int) -> Filled:
 
 def under_load(directory: Path, options: Options) -> list[Row]:
     """The stack and the baselines, in turns."""
-    with _stack(directory / "stack") as stack, ExitStack() as servers:
+    with running_stack(directory / "stack") as stack, ExitStack() as servers:
         filled = fill(stack.state_dir / "tidegate.db", MAIN_PROJECTS)
         tokens = TokenCases(filled, directory, stack.ca, lambda: stack.pids("token"))
         cases = [
@@ -64,7 +64,8 @@ def under_load(directory: Path, options: Options) -> list[Row]:
 
 
 @contextmanager
-def _stack(state_dir: Path) -> Iterator[Stack]:
+def running_stack(state_dir: Path) -> Iterator[Stack]:
+    """The whole stack, on its embedded defaults."""
     progress("starting the stack")
     stack = Stack(state_dir)
     try:

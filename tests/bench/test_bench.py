@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.big import SMALL
 from tests.bench.cases import EMPTY_GRANIAN, SECRET
+from tests.bench.gate import by_size
+from tests.bench.lists import Timed, questions
 from tests.bench.load import Measured, parse
+from tests.bench.long_lists import AIM, long_lists, table
 from tests.bench.processes import require
-from tests.bench.report import Aim, Report
+from tests.bench.report import BARE, DECISION, GATED, UNGATED, Aim, Gate, Report, Transfer
 from tests.bench.runs import Options, alone
 
 
@@ -27,6 +31,34 @@ def test_a_small_run_makes_a_report(tmp_path: Path) -> None:
     assert SECRET in report.text()
     report.write(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["rows"][0]["measured"]["errors"] == 0
+
+
+@pytest.mark.slow
+def test_a_small_run_counts_decisions_of_the_gate(tmp_path: Path) -> None:
+    require("wrk", "wrk")
+    ((name, projects, measured),) = flat = by_size(tmp_path, Options(seconds=1, rounds=1, sizes=[10]))
+    assert (name, projects, measured.errors) == (DECISION, 10, 0)
+    assert measured.per_second > 100
+    ways = [Transfer(BARE, 200, 400), Transfer(UNGATED, 180, 300), Transfer(GATED, 171, 300)]
+    report = Report([], [], [], {}, gate=Gate([], flat, ways))
+    met = {aim.name: aim.met for aim in report.aims()}
+    assert not met[f"push of 200 MB, gateway / {BARE}"]
+    assert met[f"push of 200 MB, gateway / {UNGATED}"]
+    assert GATED in report.text()
+
+
+def test_a_small_run_asks_for_every_list(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    database = request.config.getoption("--database")
+    if database == "mariadb":
+        pytest.skip("long lists are measured on SQLite and PostgreSQL")
+    rows = long_lists(tmp_path, database, 1, SMALL)
+    assert {row.who for row in rows} == {"admin", "user-000002"}
+    assert len(rows) == len(list(questions()))
+    assert all(0 < row.p50 <= row.p99 for row in rows)
+    slow = Timed("/slow", "admin", 1.0, AIM + 1.0, 1.0)
+    lines = table([*rows, slow]).splitlines()
+    assert lines[-3] == f"| /slow | admin | 1.0 | {AIM + 1}.0 | 1.0 | MISSED |"
+    assert lines[-1].endswith(f"of {len(rows) + 1} lists within {AIM} ms.")
 
 
 def test_wrk_reports_are_read() -> None:

@@ -50,7 +50,10 @@ def test_only_columns_of_the_list_can_be_asked_about() -> None:
     assert sql("owner_id=1,password_hash=~a,__class__=x") == plain
     assert sql(sort="owner_id,-password_hash") == plain
     assert "projects.name = :name_1" in sql("name=x' OR 1=1 --")
-    assert sql(sort="-creation_time").endswith("ORDER BY projects.creation_time DESC, projects.name")
+    assert sql(sort="-creation_time").endswith("ORDER BY projects.creation_time DESC, projects.name DESC")
+    assert sql(sort="-public,creation_time").endswith(
+        "ORDER BY projects.public DESC, projects.creation_time ASC, projects.name ASC"
+    )
 
 
 @pytest.mark.parametrize("q", ["project_id=x", "project_id=99999999999999999999", "public=maybe", "creation_time=[soon~]"])

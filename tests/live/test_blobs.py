@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -62,6 +63,14 @@ def test_a_gigabyte_passes_without_touching_python_or_nginx_disk(stack: Stack) -
             path.unlink()
 
 
+def test_a_layer_whose_length_is_told_beforehand_may_be_as_large(stack: Stack) -> None:
+    client = RawClient(stack, stack.admin)
+    data = b"layer" * 2_000_000  # 10 MB, more than any other request may hold
+    described = client.upload("library/told", data, "application/octet-stream", client.token("repository:library/told:pull,push"))
+    pulled = client.request("GET", f"/v2/library/told/blobs/{described['digest']}", "repository:library/told:pull")
+    assert pulled.content == data
+
+
 def test_mounting_needs_the_right_to_read_the_source(stack: Stack) -> None:
     source, target = make_team(stack), make_team(stack)
     origin = source.client(Role.DEVELOPER)
@@ -96,3 +105,51 @@ def test_a_manifest_of_megabytes_passes(stack: Stack) -> None:
         return len(answer.json()["annotations"]) if answer.status_code == 200 else 0
 
     assert eventually(annotated) == 3000
+
+
+def test_who_may_push_gives_up_an_upload_with_the_token_that_began_it(stack: Stack) -> None:
+    team = make_team(stack)
+    client, repository = team.client(Role.DEVELOPER), f"{team.project}/app"
+    token = client.token(f"repository:{repository}:pull,push")
+    started = client.request("POST", f"/v2/{repository}/blobs/uploads/", token=token)
+    location = urljoin(stack.url, started.headers["Location"]).removeprefix(stack.url)
+    assert team.client(Role.GUEST).request("DELETE", location, f"repository:{repository}:pull,push").status_code == 403
+    assert client.request("GET", location, token=token).status_code == 204
+    assert client.request("DELETE", location, token=token).status_code == 204
+    assert client.request("GET", location, token=token).status_code == 404
+    again = client.request("DELETE", location, token=token)
+    assert (again.status_code, again.json()["errors"][0]["code"]) == (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+def test_a_blob_that_an_image_needs_is_not_deleted(stack: Stack) -> None:
+    team = make_team(stack)
+    repository = f"{team.project}/app"
+    client = team.client(Role.MAINTAINER)
+    digest = client.push(repository, "v1")
+    layer = client.manifest(repository, "v1").json()["layers"][0]["digest"]
+    path = f"/v2/{repository}/blobs/{layer}"
+    assert team.client(Role.DEVELOPER).request("DELETE", path, f"repository:{repository}:delete").status_code == 403
+    refused = client.request("DELETE", path, f"repository:{repository}:delete")
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["code"]) == (412, "PRECONDITION")
+    assert f"belongs to the artifact {repository}@{digest}" in error["message"]
+    assert client.request("GET", path, f"repository:{repository}:pull").content == b"layer x"
+    assert client.delete(repository, digest).status_code == 202
+    assert client.request("DELETE", path, f"repository:{repository}:delete").status_code == 202
+    assert client.request("GET", path, f"repository:{repository}:pull").status_code == 404
+
+
+def test_questions_to_the_gate_announce_no_body(stack: Stack) -> None:
+    """nginx sends none along, and whoever announced one would see the next question on the same connection taken for it."""
+    client = RawClient(stack, stack.admin)
+    token = client.token("repository:library/many:pull,push")
+
+    def push(number: int) -> int:
+        started = client.request("POST", "/v2/library/many/blobs/uploads/", token=token)
+        location = urljoin(stack.url, started.headers["Location"]).removeprefix(stack.url)
+        data = number.to_bytes(4) * 200
+        name = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        return client.request("PUT", location, token=token, params={"digest": name}, data=data).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(push, range(300))) == {201}

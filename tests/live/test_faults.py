@@ -1,4 +1,4 @@
-"""kill -9 of everything of ours in the middle of 500 pushes: nothing that was acknowledged is lost."""
+"""kill -9 of everything of ours in the middle of many pushes: nothing that was acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import requests
 
 from tests.live.test_recording import eventually
 from tests.support.rawclient import RawClient, Refused
+from tests.support.rounds import rounds
 from tests.support.stack import Stack
 
-PUSHES, REPOSITORIES, THREADS = 500, 5, 4
+PUSHES, REPOSITORIES, THREADS = rounds(200, 500), 5, 4
 SEED = 20261124
 
 
@@ -55,11 +56,24 @@ class Pushers:
 
 
 def _kill_while(alive: Callable[[], bool], stack: Stack, programs: list[str]) -> int:
+    """A push takes all programs: the next dies when the last one is back, and pushes have gone on for a while."""
     chance, kills = random.Random(SEED), 0
     while alive():
         kills += stack.kill(chance.choice(programs))
+        while alive() and not _answers(stack):
+            time.sleep(0.1)
         time.sleep(chance.uniform(0.5, 1.5))
     return kills
+
+
+def _answers(stack: Stack) -> bool:
+    try:
+        return (
+            stack.api("GET", "/health", params={"strict": "true"}).status_code == 200
+            and stack.token(auth=stack.admin).status_code == 200
+        )
+    except requests.RequestException:
+        return False
 
 
 def _index(stack: Stack) -> dict[tuple[str, str], str]:

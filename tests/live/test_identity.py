@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from playwright.sync_api import sync_playwright
 
 from tests.live.test_clients import Tools
 from tests.support import samba, slapd
-from tests.support.engine import run_docker
+from tests.support.engine import Engine, engine, run_docker
 from tests.support.images import Layout
 from tests.support.issuer import CiIssuer, ci_issuer
-from tests.support.oidc_provider import OidcProvider, oidc_provider
+from tests.support.oidc_provider import CLIENT_SECRET, OidcProvider, oidc_provider
 from tests.support.slapd import Slapd
 from tests.support.stack import Stack
 
@@ -172,7 +173,57 @@ def test_logs_in_and_may_do_what_its_role_says(estate: Estate, kind: str, tmp_pa
             "skopeo", "copy", certificates, f"oci:{layout}:v1", f"docker://{stack.host}/{project}/a:v1", check=False
         )
         assert refused.returncode != 0
-        assert "denied" in refused.stderr or "unauthorized" in refused.stderr, refused.stderr
+        assert _says_no(refused.stderr), refused.stderr
+    tools.run("podman", "pull", f"oci:{layout}:v1")
+    image = tools.run("podman", "images", "--quiet").stdout.split()[0]
+    by_podman = ("podman", "push", f"--cert-dir={tools.certificates}", image)
+    tools.run(*by_podman, f"docker://{stack.host}/may-push/{kind.replace(' ', '-')}:by-podman")
+    assert _says_no(tools.run(*by_podman, f"docker://{stack.host}/may-pull/a:v1", check=False).stderr)
+
+
+def _says_no(text: str) -> bool:
+    """skopeo and podman ask for some things by HEAD, whose answers have no words."""
+    return any(word in text for word in ("denied", "unauthorized", "403 (Forbidden)"))
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    if os.geteuid() != 0:
+        pytest.skip("a Docker engine of our own needs root")
+    with engine(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+def test_a_docker_engine_pushes_as_everybody(estate: Estate, docker: Engine, tmp_path: Path, layout: Path) -> None:
+    stack, tools = estate.stack, Tools(tmp_path, estate.stack)
+    here = f"{stack.host}/may-push/by-docker"
+    tools.run("skopeo", "copy", f"oci:{layout}:v1", f"docker-archive:{tmp_path}/image.tar:{here}:v1")
+    docker.docker("load", "-i", f"{tmp_path}/image.tar")
+    for kind in KINDS:
+        auth = estate.identities[kind]
+        docker.docker("login", stack.host, "-u", auth[0], "--password-stdin", stdin=auth[1])
+        allowed, refused = f"{here}:{kind.replace(' ', '-')}", f"{stack.host}/may-pull/by-docker:v1"
+        for image in (allowed, refused):
+            docker.docker("tag", f"{here}:v1", image)
+        docker.docker("push", allowed)
+        no = docker.docker("push", refused, check=False)
+        assert no.returncode != 0, kind
+        assert _says_no(no.stderr), no.stderr
+        docker.docker("logout", stack.host)
+
+
+def test_pushes_by_nested_and_primary_group(estate: Estate, tmp_path: Path, layout: Path) -> None:
+    """alice is a developer, and developers are engineers; bob is in Domain Users, as everybody in Active Directory is."""
+    stack = estate.stack
+    _post(stack, "/projects", {"project_name": "by-nested"})
+    for dn in (slapd.group_dn("engineers"), samba.group_dn("Domain Users")):
+        _post(stack, "/projects/by-nested/members", {"role_id": 2, "member_group": {"group_type": 1, "ldap_group_dn": dn}})
+    tools = Tools(tmp_path, stack)
+    for kind, allowed in (("ldaps", True), ("ad account", True), ("ad principal", True), ("local", False)):
+        tools.login(estate.identities[kind])
+        target = f"docker://{stack.host}/by-nested/{kind.replace(' ', '-')}:v1"
+        done = tools.run("skopeo", "copy", f"--dest-cert-dir={tools.certificates}", f"oci:{layout}:v1", target, check=False)
+        assert (done.returncode == 0) is allowed, (kind, done.stderr)
 
 
 def test_leaving_a_group_takes_push_away_by_itself(estate: Estate) -> None:
@@ -231,16 +282,72 @@ def test_the_page_for_the_first_name_in_a_browser(estate: Estate, tmp_path: Path
 
 
 def test_no_canary_is_kept(estate: Estate) -> None:
-    """Passwords and secrets of all kinds, right and wrong ones: not in the logs, nor in the database, nor in an answer."""
+    """Passwords and secrets of all kinds, right and wrong ones, in every place where one is shown: not in a log of any program,
+    nor in the database, an answer, a command line or an environment."""
     stack = estate.stack
-    secrets = {secret for _, secret in estate.identities.values()} | {slapd.READER_PASSWORD, samba.PASSWORD, "canary-wrong-one"}
-    for name, _ in estate.identities.values():
-        answer = requests.get(f"{stack.url}/service/token", auth=(name, "canary-wrong-one"), verify=str(stack.ca), timeout=30)
-        assert answer.status_code == 401
-        assert "canary" not in answer.text
-    kept = b"".join(
-        path.read_bytes() for path in [*stack.log_dir.rglob("*"), *stack.state_dir.glob("tidegate.db*")] if path.is_file()
-    )
-    for secret in secrets:
-        assert secret.encode() not in kept
+    canaries = {secret for _, secret in estate.identities.values()} | {
+        slapd.READER_PASSWORD, samba.PASSWORD, CLIENT_SECRET, stack.admin[1], "canary-wrong-one", "canary-in-broken-json",
+    }  # fmt: skip
+    answers = [*_wrong_ways(estate), *_what_administrators_see(stack)]
+    for answer in answers:
+        assert answer.status_code < 500
+    _sleep()
+    places = {f"answer of {answer.url}": answer.content + str(answer.headers).encode() for answer in answers}
+    places |= {
+        str(path): path.read_bytes() for path in stack.state_dir.rglob("*") if path.is_file() and _may_be_read(stack, path)
+    }
+    for program in ("registry", "token", "api", "webhook", "worker", "nginx"):
+        for pid in stack.pids(program):
+            for name in ("cmdline", "environ"):
+                places[f"{name} of {program} {pid}"] = Path(f"/proc/{pid}/{name}").read_bytes()
+    assert len([place for place in places if place.endswith(".log")]) >= 5
+    for place, content in places.items():
+        for canary in canaries:
+            assert canary.encode() not in content, f"{canary[:12]} in {place}"
     assert json.loads(stack.cli("logins", "list", "lois", "-o", "json").stdout)
+
+
+def _may_be_read(stack: Stack, path: Path) -> bool:
+    """Everything but what holds secrets on purpose, readable by its owner only, and images."""
+    return path.relative_to(stack.state_dir).parts[0] not in ("secrets", "keys", "registry")
+
+
+def _wrong_ways(estate: Estate) -> list[requests.Response]:
+    """A canary shown in each place where somebody may put a secret, by each name."""
+    stack = estate.stack
+    ask: dict[str, Any] = {"verify": str(stack.ca), "timeout": 30}
+    own = {"Origin": stack.url}
+    made = []
+    for name, _ in estate.identities.values():
+        form = {"grant_type": "password", "username": name, "password": "canary-wrong-one", "service": "harbor-registry"}
+        made.append(requests.get(f"{stack.url}/service/token", auth=(name, "canary-wrong-one"), **ask))
+        made.append(requests.post(f"{stack.url}/service/token", data=form, **ask))
+    assert {answer.status_code for answer in made} <= {401, 429}
+    login = {"principal": "lois", "password": "canary-wrong-one"}
+    headers = {"Content-Type": "application/json"}
+    broken = '{"ldap_search_password": "canary-in-broken-json", '
+    return [
+        *made,
+        requests.post(f"{stack.url}/c/login", data=login, headers=own, **ask),
+        requests.get(f"{stack.url}/v2/_catalog", auth=("lois", "canary-wrong-one"), **ask),
+        requests.get(f"{stack.url}/v2/", auth=("canary-wrong-one", "canary-wrong-one"), **ask),
+        requests.get(f"{stack.url}/api/v2.0/users", headers={"Authorization": "Bearer canary-wrong-one"}, **ask),
+        stack.api("PUT", "/users/1/password", json={"old_password": "canary-wrong-one", "new_password": "canary-wrong-one"}),
+        stack.api(
+            "PUT", "/users/1/password", json={"old_password": ["canary-wrong-one"], "new_password": {"canary-wrong-one": 1}}
+        ),
+        stack.api("PUT", "/configurations", data=broken, headers=headers),
+        stack.api("PUT", "/configurations", json={"ldap_search_password": ["canary-in-broken-json"], "auth_mode": "ldap_auth"}),
+        stack.api("PUT", "/ldap/directories/tls", data=broken, headers=headers),
+        stack.api("POST", "/ldap/ping", json={"ldap_url": "ldap://127.0.0.1:1", "ldap_search_password": "canary-wrong-one"}),
+        stack.api("POST", "/ldap/trace", json={"source": "tls", "username": "alice", "password": "canary-wrong-one"}),
+        stack.api("PATCH", "/robots/1", json={"secret": "canary-wrong-one"}),
+    ]
+
+
+def _what_administrators_see(stack: Stack) -> list[requests.Response]:
+    paths = (
+        "/audit-logs?page_size=100", "/auditlog-exts?page_size=100", "/configurations", "/ldap/directories", "/system/oidc/providers",
+        "/system/login-failures", "/system/trust-rules", "/robots", "/users", "/systeminfo", "/jobservice/queues",
+    )  # fmt: skip
+    return [stack.api("GET", path) for path in paths]

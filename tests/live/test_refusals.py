@@ -38,15 +38,15 @@ def team(stack: Stack) -> Team:
 def test_each_role_at_the_real_registry(team: Team, role: Role | None, pulls: bool, pushes: bool, deletes: bool) -> None:
     client = team.client(role)
     repository = f"{team.project}/app"
-    assert client.manifest(repository, "v1").status_code == (200 if pulls else 401)
+    assert client.manifest(repository, "v1").status_code == (200 if pulls else 403)
     if pushes:
         digest = client.push(repository, f"by-{client.auth[0] if client.auth else ''}", content=str(role))
     else:
         with pytest.raises(Refused) as refused:
             client.push(repository, "nope")
-        assert refused.value.status == 401
+        assert refused.value.status == 403
         digest = "sha256:" + "0" * 64
-    assert client.delete(repository, digest).status_code == (202 if deletes else 401)
+    assert client.delete(repository, digest).status_code == (202 if deletes else 403)
 
 
 def test_nobody_pulls_what_is_public_only(stack: Stack, team: Team) -> None:

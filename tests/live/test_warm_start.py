@@ -19,13 +19,23 @@ def _everything(directory: Path) -> list[Path]:
     return [directory, *directory.rglob("*")]
 
 
+def _closed(path: Path) -> int:
+    """What of a file's mode must not be. nginx reads blobs as a user of its own, and passes through to them."""
+    match path.parts:
+        case ():
+            return 0o066
+        case ("registry", *_):
+            return 0o027
+    return 0o077
+
+
 def test_a_second_start_is_warm_and_changes_nothing(own_stack: Stack) -> None:
     stack = own_stack.start()
     password, state = stack.admin[1], _state(stack)
     assert not (stack.state_dir / "secrets" / "first-admin-password").exists(), "it was shown, so it is gone"
     for path in _everything(stack.state_dir):
         if not path.is_socket() and "nginx" not in path.parts:
-            assert path.stat().st_mode & 0o077 == 0, path
+            assert path.stat().st_mode & _closed(path.relative_to(stack.state_dir)) == 0, path
     stack.stop()
     assert not any(stack.pids(program) for program in ("registry", "token", "api", "webhook", "worker", "nginx"))
     started = time.monotonic()

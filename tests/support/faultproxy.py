@@ -51,6 +51,8 @@ class FaultProxy:
                 continue
             server = socket.create_connection(("127.0.0.1", self._target))
             self._open += [client, server]
+            for end in (client, server):  # what comes in pieces goes on in pieces, at once
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for one, other in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
 

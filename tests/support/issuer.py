@@ -27,7 +27,7 @@ class CiIssuer:
         self.generation += 1
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
-    def token(self, *, key_id: str = "", algorithm: str = "RS256", key: Any = None, **claims: Any) -> str:
+    def token(self, *, key_id: str = "", algorithm: str = "RS256", key: Any = None, typ: str = "JWT", **claims: Any) -> str:
         """A job's token; claims replace the usual ones, None removes one."""
         now = int(time.time())
         usual = {
@@ -41,7 +41,8 @@ class CiIssuer:
             "exp": now + 300,
         }
         body = {name: value for name, value in (usual | claims).items() if value is not None}
-        return jwt.encode(body, key or self._key, algorithm, headers={"kid": key_id or f"key-{self.generation}"})
+        headers = {"kid": key_id or f"key-{self.generation}", "typ": typ}
+        return jwt.api_jws.encode(json.dumps(body).encode(), key or self._key, algorithm, headers)
 
     def documents(self) -> dict[str, Any]:
         """What it serves, by path."""

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
+from tests.support.once import one_maker
 from tests.support.ports import free_ports
 
 _SOURCE = Path(__file__).parent / "oidc"
@@ -24,9 +25,19 @@ GROUPS = {"olga": ["registry-developers", "chess"], "root": ["registry-admins"]}
 
 @dataclass(frozen=True, slots=True)
 class OidcProvider:
-    """A running provider."""
+    """A running provider. `people`: the file that says who is in which groups, and who has left."""
 
     issuer: str
+    people: Path
+
+    @contextmanager
+    def changed(self, *, left: Sequence[str] = (), **groups: list[str]) -> Iterator[None]:
+        """For a while other groups of some people, and some who have left."""
+        self.people.write_text(json.dumps({"groups": GROUPS | groups, "left": left}))
+        try:
+            yield
+        finally:
+            self.people.write_text(json.dumps({"groups": GROUPS, "left": []}))
 
     def settings(self, **changes: object) -> dict[str, object]:
         """Harbor's items for it."""
@@ -42,39 +53,44 @@ class OidcProvider:
 
 
 def _install() -> None:
-    if (_CACHE / "node_modules" / "oidc-provider").exists():
-        return
-    assert shutil.which("npm"), "npm is not installed; on Debian: apt-get install nodejs npm"
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(_SOURCE / name, _CACHE / name)
-    subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=_CACHE, check=True, capture_output=True)
+    sources = {name: (_SOURCE / name).read_text() for name in ("package.json", "package-lock.json", "provider.mjs")}
+    installed, wanted = _CACHE / "installed", json.dumps(sources)
+    with one_maker(_CACHE):
+        if installed.exists() and installed.read_text() == wanted:
+            return
+        assert shutil.which("npm"), "npm is not installed; on Debian: apt-get install nodejs npm"
+        for name, text in sources.items():
+            (_CACHE / name).write_text(text)
+        subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=_CACHE, check=True, capture_output=True)
+        installed.write_text(wanted)
 
 
 @contextmanager
 def oidc_provider(external_url: str) -> Iterator[OidcProvider]:
     """Start one that knows the registry at that address as its client."""
     _install()
-    shutil.copy(_SOURCE / "provider.mjs", _CACHE / "provider.mjs")
     port = free_ports(1)[0]
+    running = OidcProvider(f"http://127.0.0.1:{port}", _CACHE / f"people-{port}")
+    with running.changed():
+        pass
     environment = os.environ | {
         "PORT": str(port),
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_SECRET": CLIENT_SECRET,
         "REDIRECT_URI": f"{external_url}/c/oidc/callback",
         "AFTER_LOGOUT": f"{external_url}/",
-        "GROUPS": json.dumps(GROUPS),
+        "PEOPLE": str(running.people),
     }
     with (_CACHE / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(["node", "provider.mjs"], cwd=_CACHE, env=environment, stdout=log, stderr=log)
-    issuer = f"http://127.0.0.1:{port}"
     try:
-        _wait(process, issuer, _CACHE / f"log-{port}")
-        yield OidcProvider(issuer)
+        _wait(process, running.issuer, _CACHE / f"log-{port}")
+        yield running
     finally:
         process.terminate()
         process.wait(10)
         (_CACHE / f"log-{port}").unlink(missing_ok=True)
+        running.people.unlink(missing_ok=True)
 
 
 def _wait(process: subprocess.Popen[bytes], issuer: str, log: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,9 +51,8 @@ class RawClient:
         _expect(self.request("PUT", location, token=token, params={"digest": digest_of(data)}, data=data), 201)
         return {"mediaType": media_type, "digest": digest_of(data), "size": len(data)}
 
-    def push(self, repository: str, tag: str, content: str = "x", token: str = "") -> str:
-        """Push a tiny image that differs by `content`; returns its digest. A refusal raises `Refused`."""
-        token = token or self.token(f"repository:{repository}:pull,push")
+    def image(self, repository: str, content: str, token: str) -> bytes:
+        """Upload the blobs of a tiny image that differs by `content`; returns its manifest."""
         config = json.dumps({"architecture": "amd64", "os": "linux", "author": content}).encode()
         manifest = {
             "schemaVersion": 2,
@@ -62,10 +60,15 @@ class RawClient:
             "config": self.upload(repository, config, CONFIG_TYPE, token),
             "layers": [self.upload(repository, f"layer {content}".encode(), LAYER_TYPE, token)],
         }
-        data = json.dumps(manifest).encode()
+        return json.dumps(manifest).encode()
+
+    def push(self, repository: str, tag: str, content: str = "x", token: str = "") -> str:
+        """Push a tiny image that differs by `content`; returns its digest. A refusal raises `Refused`."""
+        token = token or self.token(f"repository:{repository}:pull,push")
+        data = self.image(repository, content, token)
         path = f"/v2/{repository}/manifests/{tag}"
         _expect(self.request("PUT", path, token=token, data=data, headers={"Content-Type": OCI_MANIFEST}), 201)
-        return "sha256:" + hashlib.sha256(data).hexdigest()
+        return digest_of(data)
 
     def manifest(self, repository: str, reference: str, method: str = "GET", token: str = "") -> requests.Response:
         scope = "" if token else f"repository:{repository}:pull"

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import requests
 
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_INDEX, OCI_MANIFEST
+from tests.support.certificates import Authority
 from tests.support.ports import free_ports
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -80,21 +82,29 @@ class PlainRegistry:
 
 
 @contextmanager
-def plain_registry(directory: Path) -> Iterator[PlainRegistry]:
-    """Start one on a free port, and stop it."""
-    program = shutil.which("docker-registry")
+def plain_registry(
+    directory: Path, *, program: str = "", authority: Authority | None = None, htpasswd: str = ""
+) -> Iterator[PlainRegistry]:
+    """Start one on a free port, and stop it: 2.8 unless another program is named; over TLS and with a password file where asked
+    for."""
+    program = program or shutil.which("docker-registry") or ""
     assert program, "docker-registry is not installed; on Debian: apt-get install docker-registry"
     port = free_ports(1)[0]
-    config = {
+    config: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"inmemory": {}, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port}", "secret": "for tests", "relativeurls": True},
     }
+    if authority is not None:
+        config["http"] |= {"tls": {"certificate": str(authority.certificate), "key": str(authority.key)}}
+    if htpasswd:
+        (directory / "htpasswd").write_text(htpasswd)
+        config["auth"] = {"htpasswd": {"realm": "tests", "path": str(directory / "htpasswd")}}
     file = directory / "registry.yml"
     file.write_text(json.dumps(config))  # JSON is YAML
     process = subprocess.Popen([program, "serve", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    registry = PlainRegistry(f"http://127.0.0.1:{port}")
+    registry = PlainRegistry(f"{'https' if authority else 'http'}://127.0.0.1:{port}")
     try:
         _wait(registry.url)
         yield registry
@@ -106,8 +116,10 @@ def plain_registry(directory: Path) -> Iterator[PlainRegistry]:
 def _wait(url: str) -> None:
     for _ in range(100):
         try:
-            if requests.get(f"{url}/v2/", timeout=1).status_code == 200:
-                return
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that its certificate is not verified here
+                if requests.get(f"{url}/v2/", timeout=1, verify=False).status_code in (200, 401):
+                    return
         except requests.ConnectionError:
             time.sleep(0.05)
     raise AssertionError(f"the registry at {url} did not start")

@@ -43,6 +43,10 @@ samba-tool group addmembers everybody engineers
 class ActiveDirectory:
     """A running domain controller."""
 
+    def run(self, script: str) -> None:
+        """Change it by its own commands."""
+        _inside(_root(), script)
+
     def settings(self, **changes: object) -> dict[str, object]:
         """Harbor's items for it."""
         return {
@@ -111,7 +115,20 @@ def active_directory() -> Iterator[ActiveDirectory]:
     for port in _PORTS:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is taken; the domain controller needs it"
-    command = [*_isolated(root), "samba", "--foreground", "--no-process-group", "--model=single"]
+    # It ends with the tests, however they end: its ports are needed by the next ones.
+    command = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        *_isolated(root),
+        "samba",
+        "--foreground",
+        "--no-process-group",
+        "--model=single",
+        "--debug-stdout",
+        # Not among the ports that the system gives to whoever asks for any.
+        "--option=rpc server dynamic port range=20000-20100",
+    ]
     with (_CACHE / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -28,6 +28,8 @@ include {schema}/nis.schema
 modulepath {modules}
 moduleload back_mdb
 moduleload memberof
+moduleload ppolicy
+allow bind_anon_cred bind_anon_dn
 pidfile {directory}/slapd.pid
 TLSCACertificateFile {ca}
 TLSCertificateFile {certificate}
@@ -39,6 +41,7 @@ rootdn {admin}
 rootpw {admin_password}
 directory {directory}/data
 maxsize 1073741824
+dbnosync
 limits dn.exact="{limited}" size=5 size.prtotal=5
 index objectClass,uid,member,entryUUID eq
 access to attrs=userPassword by anonymous auth by * none
@@ -47,6 +50,7 @@ overlay memberof
 memberof-group-oc groupOfNames
 memberof-member-ad member
 memberof-memberof-ad memberOf
+overlay ppolicy
 """
 
 
@@ -124,6 +128,16 @@ class Slapd:
         """Change entries."""
         command = ["ldapmodify", "-x", "-H", f"ldap://127.0.0.1:{self.port}", "-D", ADMIN, "-w", ADMIN_PASSWORD]
         subprocess.run(command, input=ldif, text=True, check=True, capture_output=True)
+
+    @contextmanager
+    def locked(self, uid: str, since: str) -> Iterator[None]:
+        """Somebody's account locked for a while (slapo-ppolicy)."""
+        entry = f"dn: {person_dn(uid)}\nchangetype: modify\n"
+        self.change(f"{entry}add: pwdAccountLockedTime\npwdAccountLockedTime: {since}\n")
+        try:
+            yield
+        finally:
+            self.change(f"{entry}delete: pwdAccountLockedTime\n")
 
     def leave(self, uid: str, group: str) -> None:
         """Take somebody out of a group."""

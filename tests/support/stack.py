@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,13 @@ import requests
 from tests.support.ports import free_ports
 
 _READY_WITHIN = 90.0
+
+
+def _let_through(path: Path) -> None:
+    """Our temporary directories are closed to others, and nginx, when root starts it, works as another user."""
+    for directory in path.parents:
+        if directory.exists() and Path(tempfile.gettempdir()) in directory.parents:
+            directory.chmod(directory.stat().st_mode | 0o011)
 
 
 @dataclass
@@ -52,6 +60,7 @@ class Stack:
             names = ("https", "http", "token", "api", "webhook", "registry")
             self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.environ = self._environ(settings)
+        _let_through(self.state_dir)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "authsvc.cli", "up"],
             env=self.environ,

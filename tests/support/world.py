@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from sqlalchemy import Engine
 from werkzeug.test import Client, TestResponse
 
+from authsvc.core import background
 from authsvc.core.db import db
 from authsvc.projects import members
 from authsvc.projects import service as projects
@@ -36,7 +38,8 @@ class World:
         self.client = Client(self.front)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database; first end what would connect to it once more in a while."""
+        background.stop_all()
         self.front.flask.extensions["tidegate"].read_version.close()
         with self.front.flask.app_context():
             db.engine.dispose()
@@ -47,6 +50,22 @@ class World:
         with self.front.flask.app_context():
             yield
             db.session.commit()
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What requests change inside is gone afterwards: their commits are savepoints of a transaction that is rolled back.
+        Decisions see what was committed before."""
+        with self.front.flask.app_context():
+            engine: Engine = db.engine
+        engines: dict[str | None, Any] = db._app_engines[self.front.flask]
+        with engine.connect() as connection, connection.begin() as outer:
+            connection.begin_nested()
+            engines[None] = connection
+            try:
+                yield
+            finally:
+                engines[None] = engine
+                outer.rollback()
 
     def user(self, name: str, *, sysadmin: bool = False, password: str = PASSWORD) -> int:
         with self.changes():

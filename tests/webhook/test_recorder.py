@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from authsvc.artifacts.journal import Write
 from authsvc.artifacts.models import Artifact, ArtifactBlob, ArtifactReference, Blob, Tag
 from authsvc.audit.models import AuditLog
 from authsvc.core.base import create_base
@@ -57,6 +58,11 @@ class Recorder:
     def event(self, action: str, digest: str = "", tag: str = "", **changes: Any) -> dict[str, Any]:
         return event(action, self.repository, digest, tag, **changes)
 
+    def write(self, reference: str) -> Write:
+        """What a deletion in the name of alice asks for."""
+        with self.app.app_context():
+            return Write(projects.get_by_name("web").id, self.repository, "DELETE", reference, "", "alice")
+
     def tags(self) -> dict[str, str]:
         statement = select(Tag.name, Artifact.digest).join(Artifact, Artifact.id == Tag.artifact_id)
         return dict(
@@ -95,8 +101,8 @@ def test_a_pushed_image(index: Recorder) -> None:
     assert artifact.extra_attrs["architecture"] == "amd64"
     assert artifact.extra_attrs["config"] == {"Env": ["A=b"]}
     blobs = index.all(select(Blob.digest, Blob.size, Blob.media_type).join(ArtifactBlob))
-    assert len(blobs) == 2
-    assert artifact.size > sum(size for _, size, _ in blobs)
+    assert len(blobs) == 3, "the config, the layer, and the manifest itself"
+    assert artifact.size == sum(size for _, size, _ in blobs)
     ((entry,),) = index.all(select(AuditLog).where(AuditLog.resource_type == "artifact"))
     assert (entry.username, entry.operation, entry.address, entry.user_agent) == ("alice", "create", "10.1.2.3", "docker/28")
     assert entry.resource == f"{index.repository}:v1"
@@ -166,7 +172,7 @@ def test_an_event_is_a_hint_and_not_the_truth(index: Recorder) -> None:
     foreign = event("push", "nowhere/app", digest, "v1")
     index.deliver(foreign)
     assert index.digests() == {digest}
-    assert index.outcomes()[-1] == ("done", "no such project any more")
+    assert index.outcomes()[-1] == ("done", "no such project or repository any more")
 
 
 def test_an_overwritten_tag_points_to_what_the_registry_says(index: Recorder) -> None:

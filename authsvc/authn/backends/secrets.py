@@ -36,11 +36,12 @@ def authenticate(credential: Basic) -> Identity | None:
 
 def identity_of(row: Secret) -> Identity:
     """Whom a live secret stands for."""
-    scope = secrets.scope_of(row)
+    scope = secrets.scope_of(row.scope)
     return Identity(
         account_id=row.owner_id,
         epoch=row.epoch,
         secret_id=row.id,
+        secret_kind=Kind(row.kind),
         kind="robot" if row.owner_kind == "robot" else "user",
         limits=scope.limits if scope else None,
         networks=tuple(row.networks),

@@ -91,9 +91,6 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("SELECT setval('secrets_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM secrets), false)")
     op.drop_table("refresh_token_uses")
-    with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_refresh_tokens_user_id"))
-
     op.drop_table("refresh_tokens")
 
 

@@ -20,6 +20,12 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
         yield running
 
 
+@pytest.fixture(name="directory_server")
+def same_directory(directory: Slapd) -> Slapd:
+    """The same, for tests where `directory` is our module."""
+    return directory
+
+
 @pytest.fixture
 def connected(world: World, directory: Slapd) -> World:
     """The application with that directory."""

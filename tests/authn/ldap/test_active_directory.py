@@ -63,6 +63,7 @@ def test_groups_through_groups(joined: World) -> None:
     with joined.changes():
         found = {group.group_name for group in db.session.scalars(groups.of_user(users.get_by_name("alice").id))}
         assert {"developers", "engineers", "everybody"} <= found
+        assert "Domain Users" in found, "the primary group, which lists no members"
     bob = joined.client.get("/service/token?service=harbor-registry&scope=repository:web/a:pull", auth=("bob", samba.PASSWORD))
     assert bob.status_code == 200
     with joined.changes():
@@ -72,6 +73,17 @@ def test_groups_through_groups(joined: World) -> None:
 
 def test_a_disabled_account_is_refused(joined: World) -> None:
     assert status(joined, "locked", samba.PASSWORD) in (401, 403)
+
+
+def test_an_account_that_has_expired_is_gone(joined: World, domain: ActiveDirectory) -> None:
+    """Its tokens would live on: no bind stands before them, only the re-reading."""
+    assert status(joined, "bob", samba.PASSWORD) == 200
+    domain.run("samba-tool user setexpiry bob --days=0")
+    try:
+        assert reread(joined)["gone"] == 1
+    finally:
+        domain.run("samba-tool user setexpiry bob --noexpiry")
+    assert reread(joined)["read"] == 1
 
 
 def test_try_as_user(joined: World) -> None:

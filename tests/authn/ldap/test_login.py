@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from authsvc.authn import sources
 from authsvc.authn.backends.ldap import backend, tasks
+from authsvc.authn.backends.ldap import directory as ldap_directory
 from authsvc.authn.onboarding import origin_of
 from authsvc.core.db import db
 from authsvc.groups import service as groups
@@ -49,6 +52,14 @@ def reread(world: World) -> dict[str, int]:
         return tasks.reread(JobContext(world.front.flask.config["TIDEGATE"], services["registry"], lambda: None))
 
 
+def _together(do: Callable[[], object], count: int) -> None:
+    threads = [threading.Thread(target=do) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_first_login_brings_somebody_aboard(connected: World) -> None:
     assert status(connected, "alice") == 200
     with connected.changes():
@@ -67,6 +78,10 @@ def test_first_login_brings_somebody_aboard(connected: World) -> None:
     [
         ("alice", "wrong"),
         ("alice", ""),
+        ("alice", " "),
+        ("alice", "\0"),
+        ("alice", PASSWORD + "\0"),
+        ("alice", "x" * 5000),
         ("nobody-at-all", "x"),
         ("*", PASSWORD),
         ("alice)(uid=*", PASSWORD),
@@ -78,6 +93,34 @@ def test_first_login_brings_somebody_aboard(connected: World) -> None:
 )
 def test_what_is_not_right_is_wrong(connected: World, name: str, password: str) -> None:
     assert status(connected, name, password) == 401
+
+
+def test_somebody_in_too_many_groups_holds_up_nobody_else(
+    connected: World, directory: Slapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """carol is in a dozen of groups: her groups stay as they are, everybody else's are read."""
+    connected.project("web", 1)
+    give(connected, "developers", Role.DEVELOPER)
+    for name in ("alice", "bob", "carol"):
+        assert status(connected, name) == 200
+    monkeypatch.setattr(ldap_directory, "_MOST_GROUPS", 8)
+    directory.leave("bob", "developers")
+    try:
+        assert reread(connected) == {"read": 2, "gone": 0, "unanswered": 0}
+    finally:
+        directory.join("bob", "developers")
+    assert connected.granted(SCOPE, who="bob") == {"web/a": []}
+    with connected.changes():
+        assert len(list(db.session.scalars(groups.of_user(users.get_by_name("carol").id)))) > 8
+
+
+def test_many_first_logins_at_once_bring_one_user_aboard(connected: World) -> None:
+    answers: list[int] = []
+    _together(lambda: answers.append(status(connected, "dave")), 50)
+    assert set(answers) <= {200, 503}, "or sent away"
+    assert 200 in answers
+    with connected.changes():
+        assert [user.username for user in db.session.scalars(users.all_users().order_by(User.id))] == ["admin", "dave"]
 
 
 def test_the_name_is_the_entrys_own(connected: World) -> None:
@@ -233,6 +276,21 @@ def test_who_is_gone_may_do_nothing_after_the_second_time(connected: World, dire
     assert status(connected, "temp", token) == 200, "a directory may have a bad moment"
     reread(connected)
     assert status(connected, "temp", token) == 403
+
+
+def test_who_is_locked_by_an_administrator_is_out(connected: World, directory: Slapd) -> None:
+    """By OpenLDAP's own overlay for password policies. A lock after wrong passwords is none: strangers could bring it about."""
+    assert status(connected, "bob") == 200
+    token = connected.api("POST", "/users/2/access-tokens", "bob", json={"name": "x"}).get_json()["token"]
+    with directory.locked("bob", "20200101000000Z"):
+        assert (reread(connected)["gone"], status(connected, "bob", token)) == (0, 200)
+    with directory.locked("bob", "000001010000Z"):
+        assert (reread(connected)["gone"], reread(connected)["gone"]) == (1, 1)
+        assert status(connected, "bob", token) == 403
+        backend._breakers.clear()
+        assert status(connected, "bob", PASSWORD + " ") == 401
+    assert reread(connected)["read"] == 1
+    assert status(connected, "bob", token) == 200
 
 
 def test_a_directory_that_is_down_changes_nothing(connected: World, directory: Slapd) -> None:

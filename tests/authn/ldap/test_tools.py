@@ -15,6 +15,7 @@ from authsvc.core.errors import BadRequest
 from authsvc.rbac.roles import Role
 from tests.authn.ldap.test_login import configure, give
 from tests.support import slapd
+from tests.support.fakeldap import fake_ldap, result
 from tests.support.slapd import Slapd
 from tests.support.world import PASSWORD, World
 
@@ -38,6 +39,17 @@ def test_ping_says_what_is_wrong(connected: World, directory: Slapd) -> None:
     assert connected.api("POST", "/ldap/ping", "admin", json={"ldap_url": "http://x"}).status_code == 400
 
 
+def test_a_ping_takes_no_stored_password_elsewhere(connected: World) -> None:
+    with fake_ldap(lambda tag, message_id: result(tag, message_id, 0)) as fake:
+        elsewhere = {"ldap_url": f"ldap://127.0.0.1:{fake.port}"}
+        assert connected.api("POST", "/ldap/ping", "admin", json=elsewhere).status_code == 200
+        assert fake.seen
+        assert slapd.READER_PASSWORD.encode() not in fake.seen
+        assert connected.api("PUT", "/configurations", "admin", json=elsewhere).status_code == 200
+        connected.token(who="alice")
+        assert slapd.READER_PASSWORD.encode() not in fake.seen
+
+
 def test_search_and_import(connected: World) -> None:
     found = connected.api("GET", "/ldap/users/search?username=ali", "admin").get_json()
     assert found == [{"username": "alice", "realname": "Alice Example", "email": "alice@example.com"}]
@@ -55,6 +67,8 @@ def test_search_for_groups(connected: World) -> None:
     assert by_name == [{"group_name": "developers", "group_type": 1, "ldap_group_dn": dn}]
     assert connected.api("GET", f"/ldap/groups/search?groupdn={dn}", "admin").get_json() == by_name
     assert connected.api("GET", "/ldap/groups/search?groupdn=nonsense", "admin").status_code == 400
+    for nothing in (slapd.group_dn("nothing"), "a=b=c", "cn="):
+        assert connected.api("GET", f"/ldap/groups/search?groupdn={nothing}", "admin").status_code == 404
     assert connected.api("GET", "/ldap/groups/search", "admin").status_code == 400
 
 
@@ -77,6 +91,43 @@ def test_try_as_user_shows_thirteen_steps(connected: World) -> None:
     assert by_name["roles"] == "guest in web"
     assert PASSWORD not in str(steps)
     assert slapd.READER_PASSWORD not in str(steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing", "hint"),
+    [
+        ({"ldap_url": "ldaps://no-such-host.invalid"}, "DNS", "resolve"),
+        ({"ldap_url": "ldaps://localhost:1"}, "TCP", "firewall"),
+        ({"ldap_ca": ""}, "TLS", "ldap_ca"),
+        ({"ldap_url": "ldaps://localhost:{port}"}, "TLS", "speaks"),
+        ({"ldap_search_password": "wrong"}, "bind", "ldap_search_dn"),
+        ({"ldap_search_dn": "nonsense"}, "bind", "distinguished name"),
+        ({"ldap_base_dn": "ou=nothing,dc=example,dc=com"}, "base DN", "no such entry"),
+        ({"ldap_base_dn": "ou=elsewhere,dc=example,dc=com"}, "base DN", "ask the directory that holds"),
+        ({"ldap_filter": "(objectClass=printer)"}, "filter", "ldap_filter"),
+        ({"ldap_search_dn": slapd.LIMITED}, "filter", "size limit"),
+        ({"ldap_base_dn": "ou=twins,dc=example,dc=com"}, "user attribute", "unique"),
+        ({"ldap_uid": "mail"}, "try as user", "ldap_uid"),
+        ({"ldap_group_base_dn": "ou=nothing,dc=example,dc=com"}, "groups", "no such entry"),
+    ],
+)
+def test_every_step_that_fails_says_what_to_do(
+    world: World, directory: Slapd, changes: dict[str, str], failing: str, hint: str
+) -> None:
+    formatted = {name: value.format(port=directory.port) for name, value in changes.items()}
+    configure(world, directory, **formatted)
+    steps = world.api("POST", "/ldap/trace", "admin", json={"username": "alice", "password": PASSWORD}).get_json()
+    assert len(steps) == 13
+    (failed,) = [step for step in steps if step["ok"] is False]
+    assert failed["name"] == failing, failed
+    assert hint in failed["hint"], failed
+
+
+def test_the_certificate_is_shown(connected: World) -> None:
+    steps = connected.api("POST", "/ldap/trace", "admin", json={}).get_json()
+    assert "for localhost" in steps[3]["detail"]
+    assert "until" in steps[3]["detail"]
+    assert "OpenLDAP" in steps[4]["detail"]
 
 
 def test_try_as_user_stops_where_it_fails(connected: World) -> None:
@@ -112,8 +163,15 @@ def test_directories_by_api(world: World, directory: Slapd) -> None:
     (shown,) = world.api("GET", "/ldap/directories", "admin").get_json()
     assert (shown["name"], shown["enabled"], shown["position"]) == ("main", True, 3)
     assert "ldap_search_password" not in shown["settings"]
-    bad = world.api("PUT", "/ldap/directories/main", "admin", json={"settings": {"ldap_url": "gopher://x"}})
-    assert bad.status_code == 400
+    wrong: list[dict[str, object]] = [
+        {"ldap_url": "gopher://x"},
+        {"ldap_url": "ldap://["},
+        {"ldap_uri": "ldap://x"},
+        {"ldap_timeout": []},
+        {"ldap_scope": {}},
+    ]
+    for settings in wrong:
+        assert world.api("PUT", "/ldap/directories/main", "admin", json={"settings": settings}).status_code == 400
     assert world.api("GET", "/ldap/directories", "admin").get_json() == [shown], "nothing was changed"
     assert world.api("DELETE", "/ldap/directories/main", "admin").status_code == 200
     assert world.api("DELETE", "/ldap/directories/main", "admin").status_code == 404
@@ -129,7 +187,13 @@ def test_harbors_configuration_is_a_view(world: World, directory: Slapd) -> None
     assert world.api("GET", "/systeminfo").get_json()["auth_mode"] == "ldap_auth"
     assert world.api("PUT", "/configurations", "admin", json={"auth_mode": "db_auth"}).status_code == 200
     assert world.api("GET", "/systeminfo").get_json()["auth_mode"] == "db_auth"
-    for bad in ({"auth_mode": "magic"}, {"ldap_scope": "wide"}, {"token_expiration": 0}, {"storage_per_project": -2}):
+    for bad in (
+        {"auth_mode": "magic"},
+        {"auth_mode": "oidc_auth"},
+        {"ldap_scope": "wide"},
+        {"token_expiration": 0},
+        {"storage_per_project": -2},
+    ):
         assert world.api("PUT", "/configurations", "admin", json=bad).status_code == 400
     configure(world, directory)
 
@@ -152,6 +216,30 @@ def test_harbors_configuration_is_a_view(world: World, directory: Slapd) -> None
 def test_settings_that_cannot_be_used_are_named(directory: Slapd, changes: dict[str, object]) -> None:
     with pytest.raises(BadRequest, match=next(iter(changes))):
         parse(directory.settings(**changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("(uid=x)", True),
+        ("(&(objectCategory=person)(objectClass=user))", True),
+        ("(!(sAMAccountName=alice))", True),
+        ("(|(a=*b*)(&(c>=1)(d~=e+f)(!(g=\\2a))))", True),
+        ("(memberOf:1.2.840.113556.1.4.1941:=cn=a,dc=b)", True),
+        ("uid=x", False),
+        ("(uid=x))", False),
+        ("((uid=x)", False),
+        (")(", False),
+        ("(&)", False),
+        ("(uid)", False),
+        ("(uid=x)(uid=y)", False),
+        ("(&+(a=b))", False),
+        ("(a=\\zz)", False),
+        ("(!(a=b)(c=d))", False),
+    ],
+)
+def test_filters_are_read_before_they_are_kept(text: str, is_one: bool) -> None:
+    assert filters.is_filter(text) is is_one
 
 
 @pytest.mark.parametrize("name", ["*", "a)(b=c", "\\", "\0", "é", "\x1f", "a*b(c)d\\e"])

@@ -3,106 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
-import requests
-from werkzeug.test import Client
 
 from authsvc.authn import sources
 from authsvc.authn.backends.oidc import provider as known_providers
+from authsvc.authn.onboarding import origin_of
 from authsvc.core.db import db
-from authsvc.core.settings import Settings
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
-from authsvc.wsgi import Front
+from tests.authn.oidc.people import URL, Person, configure
 from tests.support.oidc_provider import CLIENT_SECRET, OidcProvider, oidc_provider
 from tests.support.world import World, basic
-
-URL = "http://registry.test"
-
-
-@pytest.fixture(scope="session")
-def oidc() -> Iterator[OidcProvider]:
-    with oidc_provider(URL) as running:
-        yield running
-
-
-@pytest.fixture
-def login_world(make_settings: Callable[..., Settings]) -> Iterator[World]:
-    known_providers._issuers.clear()
-    made = World(Front(make_settings(outgoing_allow=("127.0.0.0/8",), external_url=URL)))
-    made.user("admin", sysadmin=True)
-    yield made
-    made.close()
-
-
-def configure(world: World, oidc: OidcProvider, **changes: object) -> None:
-    with world.changes():
-        sources.save("test", "oidc", "default", oidc.settings(**changes))
-
-
-class Person:
-    """Somebody at a browser: cookies at both sides, redirects followed, the provider's forms filled in."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.client = Client(world.front)
-        self.at_provider = requests.Session()
-        self.name = name
-
-    def close(self) -> None:
-        self.at_provider.close()
-
-    def log_in(self, back_to: str = "/") -> tuple[int, str]:
-        """Status and path where the browser ends at the registry."""
-        response = self.client.get("/c/oidc/login", query_string={"redirect_url": back_to}, base_url=URL)
-        assert response.status_code == 302, response.text
-        return self.come_back(self._pass_the_provider(response.headers["Location"]))
-
-    def come_back(self, url: str) -> tuple[int, str]:
-        while True:
-            parts = urlsplit(url)
-            response = self.client.get(f"{parts.path}?{parts.query}", base_url=URL)
-            if response.status_code != 302 or not response.headers["Location"].startswith("/c/"):
-                return response.status_code, response.headers.get("Location", parts.path)
-            url = response.headers["Location"]
-
-    def _pass_the_provider(self, url: str) -> str:
-        for _ in range(12):
-            if url.startswith(URL):
-                return url
-            response = self.at_provider.get(url, allow_redirects=False, timeout=10)
-            while response.status_code == 200:
-                action = re.search(r'action="([^"]+)"', response.text)
-                prompt = re.search(r'name="prompt" value="([^"]+)"', response.text)
-                assert action and prompt, response.text
-                form = {"prompt": prompt[1], "login": self.name, "password": "x"}
-                response = self.at_provider.post(urljoin(url, action[1]), data=form, allow_redirects=False, timeout=10)
-            assert response.status_code in (302, 303), response.text
-            url = urljoin(url, response.headers["Location"])
-        raise AssertionError("the provider never sent us back")
-
-    def current(self) -> dict[str, object]:
-        found: dict[str, object] = self.client.get("/api/v2.0/users/current", base_url=URL).get_json()
-        return found
-
-
-@pytest.fixture
-def person(login_world: World) -> Iterator[Callable[[str], Person]]:
-    made: list[Person] = []
-
-    def make(name: str) -> Person:
-        made.append(Person(login_world, name))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_log_in_and_be_somebody(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
@@ -258,6 +176,30 @@ def test_several_providers(login_world: World, oidc: OidcProvider, person: Calla
     shown = login_world.api("GET", "/system/oidc/providers", "admin")
     assert CLIENT_SECRET not in shown.text
     assert shown.get_json()[0]["redirect_uri"] == f"{URL}/c/oidc/callback"
+
+
+def test_two_providers_at_once(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    """Who has a name at one is nobody at the other, however alike they are; each comes back as who he was."""
+    with oidc_provider(URL) as other:
+        configure(login_world, oidc)
+        configure(login_world, other, "second", oidc_name="Another")
+        assert person("olga").log_in(provider="default") == (302, "/")
+        assert person("pavel").log_in(provider="second") == (302, "/")
+        assert person("olga").log_in(provider="second")[0] == 401, "another person, and the name is taken"
+        again = person("pavel")
+        again.log_in(provider="second")
+        assert again.current()["username"] == "pavel"
+        with login_world.changes():
+            found = {name: origin_of(users.get_by_name(name).id) for name in ("olga", "pavel")}
+            assert {name: (one.source, one.subject) for name, one in found.items() if one} == {
+                "olga": ("default", f"{oidc.issuer}#olga"),
+                "pavel": ("second", f"{other.issuer}#pavel"),
+            }
+        mixed = person("pavel")
+        start = mixed.client.get("/c/oidc/login?provider=second", base_url=URL).headers["Location"]
+        assert mixed.come_back(mixed._pass_the_provider(start.replace(other.issuer, oidc.issuer)))[0] in (401, 503), (
+            "a code of one is of no use at the other"
+        )
 
 
 def test_ping(login_world: World, oidc: OidcProvider) -> None:

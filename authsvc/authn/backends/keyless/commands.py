@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from authsvc.authn.backends.keyless import service
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
+
+_EXIT_NONE = 12
 
 
 @click.group()
@@ -20,7 +24,7 @@ def trust() -> None:
 @on_database
 def list_rules(output: str) -> None:
     """All rules."""
-    show((service.described(rule) for rule in db.session.scalars(service.all_rules())), output)
+    show(service.described(db.session.scalars(service.all_rules())), output)
 
 
 @trust.command("add")
@@ -53,6 +57,23 @@ def add_rule(
         repositories=repositories,
         actions=list(actions),
     )
+
+
+@trust.command("test")
+@output_option
+@on_database
+def try_token(output: str) -> None:
+    """Which rules fit a job's ID token (on standard input), why the others do not, and what the job may do. Exit status 12: none
+    fits."""
+    judged = service.judge(sys.stdin.readline().strip())
+    problems = {rule.id: problem for rule, problem in judged.rules}
+    rules = service.described(rule for rule, _ in judged.rules)
+    rows = [{name: rule[name] for name in ("id", "name", "project", "repositories", "actions")} for rule in rules]
+    said = "what all rules that fit give, together" if judged.fitting else "no rule fits"
+    click.echo(f"{service.name_of(judged.claims)}: {said}", err=True)
+    show([row | {"fits": problems[row["id"]] or "yes"} for row in rows], output)
+    if not judged.fitting:
+        sys.exit(_EXIT_NONE)
 
 
 @trust.command("remove")

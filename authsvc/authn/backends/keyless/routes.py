@@ -40,7 +40,7 @@ def list_trust_rules(arguments: dict[str, Any]) -> Any:
     """Which jobs may come in without a secret."""
     require_sysadmin()
     rows, headers = page_of(service.all_rules(), arguments)
-    return [service.described(row) for row in rows], headers
+    return service.described(rows), headers
 
 
 @blueprint.post("")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,15 +13,14 @@ from sqlalchemy import Select, delete, select
 from authsvc.audit import service as audit
 from authsvc.authn.backends.keyless import rules
 from authsvc.authn.backends.keyless.models import TrustRule
-from authsvc.authn.backends.oidc.provider import issuer_of, unverified_issuer
+from authsvc.authn.backends.oidc.provider import good_until, issuer_of, unverified_issuer
 from authsvc.authn.credentials import Basic
 from authsvc.authn.identity import Identity
 from authsvc.core.db import db, reading
 from authsvc.core.errors import Conflict, InvalidCredentials, NotFound
 from authsvc.core.settings import Settings
 from authsvc.projects import service as projects
-from authsvc.rbac.permissions import Permission
-from authsvc.rbac.principal import Principal
+from authsvc.projects.models import Project
 
 USERNAME = "oidc"
 
@@ -85,10 +85,49 @@ def all_rules() -> Select[Any]:
     return select(TrustRule).order_by(TrustRule.name)
 
 
-def described(rule: TrustRule) -> dict[str, Any]:
-    """A rule as a plain object."""
+def described(rules: Iterable[TrustRule]) -> list[dict[str, Any]]:
+    """Rules as plain objects, with one query for all of their projects."""
+    rules = list(rules)
+    named = dict(
+        db.session.execute(select(Project.id, Project.name).where(Project.id.in_({rule.project_id for rule in rules}))).all()
+    )
+    return [_described(rule, named.get(rule.project_id, "")) for rule in rules]
+
+
+def _described(rule: TrustRule, project: str) -> dict[str, Any]:
     names = ("id", "name", "issuer", "audience", "claims", "repositories", "actions", "enabled", "creation_time")
-    return {name: getattr(rule, name) for name in names} | {"project": projects.get(str(rule.project_id)).name}
+    return {name: getattr(rule, name) for name in names} | {"project": project}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A token of an issuer that rules name: its claims, checked, and of each rule why it does not fit; "" if it does."""
+
+    claims: Mapping[str, Any]
+    rules: Sequence[tuple[TrustRule, str]]
+
+    @property
+    def fitting(self) -> list[TrustRule]:
+        return [rule for rule, problem in self.rules if not problem]
+
+
+def judge(token: str) -> Judged:
+    """What the rules make of a token.
+
+    Raises:
+        InvalidCredentials: not signed by an issuer that we trust, for another audience, or expired.
+        Unavailable: the issuer's keys cannot be had.
+    """
+    issuer = unverified_issuer(token)
+    trusted = select(TrustRule).where(TrustRule.issuer == issuer, TrustRule.enabled.is_(True)).order_by(TrustRule.id)
+    with reading():
+        found = list(db.session.scalars(trusted))
+        db.session.expunge_all()
+    if not found:
+        raise InvalidCredentials("no trust rule names the issuer of this token")
+    settings: Settings = current_app.config["TIDEGATE"]
+    claims = _claims(found, token, issuer_of(issuer, settings.outgoing_allow))
+    return Judged(claims, [(rule, rules.misfit(rule.audience, rule.claims, claims)) for rule in found])
 
 
 def authenticate(credential: Basic) -> Identity | None:
@@ -100,19 +139,22 @@ def authenticate(credential: Basic) -> Identity | None:
     """
     if credential.username != USERNAME or credential.secret.count(".") != 2:
         return None
-    issuer = unverified_issuer(credential.secret)
-    with reading():
-        found = list(db.session.scalars(select(TrustRule).where(TrustRule.issuer == issuer, TrustRule.enabled.is_(True))))
-        db.session.expunge_all()
-    if not found:
-        raise InvalidCredentials("no trust rule names the issuer of this token")
-    settings: Settings = current_app.config["TIDEGATE"]
-    known = issuer_of(issuer, settings.outgoing_allow)
-    claims = _claims(found, credential.secret, known)
-    fitting = [rule for rule in found if _audience_fits(rule, claims) and rules.satisfied(rule.claims, claims)]
-    if not fitting:
-        raise InvalidCredentials("the token is good, but no trust rule fits its claims")
-    return Identity(0, 0, kind="workload", expires_at=float(claims["exp"]), principal=_principal(issuer, claims, fitting))
+    judged = judge(credential.secret)
+    if not judged.fitting:
+        raise InvalidCredentials("the token is good, but no trust rule fits its claims; `authsvc trust test` says why")
+    return Identity(
+        account_id=0,
+        epoch=0,
+        kind="workload",
+        expires_at=good_until(judged.claims),
+        principal=rules.workload(name_of(judged.claims), judged.fitting),
+        rules=tuple(rule.id for rule in judged.fitting),
+    )
+
+
+def name_of(claims: Mapping[str, Any]) -> str:
+    """What a job is called here."""
+    return f"oidc:{urlsplit(str(claims['iss'])).hostname}:{claims['sub']}"[:255]
 
 
 def _claims(found: list[TrustRule], token: str, known: Any) -> dict[str, Any]:
@@ -126,22 +168,3 @@ def _claims(found: list[TrustRule], token: str, known: Any) -> dict[str, Any]:
         else:
             return claims
     raise problem or InvalidCredentials("the token is not for us")
-
-
-def _audience_fits(rule: TrustRule, claims: Mapping[str, Any]) -> bool:
-    audience = claims["aud"]
-    return rule.audience in audience if isinstance(audience, list) else audience == rule.audience
-
-
-def _principal(issuer: str, claims: Mapping[str, Any], fitting: list[TrustRule]) -> Principal:
-    permissions: dict[int, frozenset[Permission]] = {}
-    patterns: dict[int, tuple[str, ...]] = {}
-    for rule in fitting:
-        # Two rules for one project with different repositories: what both together would be too much, so the first decides.
-        if rule.project_id in permissions and patterns[rule.project_id] != (rule.repositories,):
-            continue
-        given = frozenset(rules.ACTIONS[action] for action in rule.actions)
-        permissions[rule.project_id] = permissions.get(rule.project_id, frozenset()) | given
-        patterns[rule.project_id] = (rule.repositories,)
-    name = f"oidc:{urlsplit(issuer).hostname}:{claims['sub']}"[:255]
-    return Principal(kind="workload", id=0, name=name, permissions=permissions, repositories=patterns)

@@ -11,6 +11,14 @@ class DirectoryDown(Exception):
     """The directory does not answer, or not in time, or not as it must: nobody can be told right from wrong."""
 
 
+class Busy(DirectoryDown):
+    """Nobody asked it, or waited for its answer: others wait already."""
+
+
+class TooSlow(DirectoryDown):
+    """It may still answer, but nobody waits any longer."""
+
+
 class CutShort(DirectoryDown):
     """The directory gave a part of the truth (size limit); a part of the groups would be a wrong answer."""
 

@@ -4,6 +4,7 @@ name answers for it. Local users' names are never asked about, and nobody's pass
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,17 +16,18 @@ import structlog
 from authsvc.authn import sources
 from authsvc.authn.backends.ldap import directory
 from authsvc.authn.backends.ldap import settings as ldap_settings
-from authsvc.authn.backends.ldap.answers import DirectoryDown, WrongPassword
+from authsvc.authn.backends.ldap.answers import CutShort, DirectoryDown, TooSlow, WrongPassword
 from authsvc.authn.backends.ldap.breaker import Breaker, Bulkhead
 from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person
 from authsvc.authn.backends.ldap.settings import LdapSettings
 from authsvc.authn.credentials import Basic
-from authsvc.authn.onboarding import Proof, onboard, origin_of
+from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core.db import reading
-from authsvc.core.errors import Denied, DomainError, InvalidCredentials, NotFound, Unavailable
+from authsvc.core.errors import Denied, InvalidCredentials, NotFound, Unavailable
 from authsvc.groups.rules import GroupName, dn_key
 from authsvc.users import passwords
 from authsvc.users import service as users
+from authsvc.users.glimpse import glance
 from authsvc.users.models import User
 
 T = TypeVar("T")
@@ -44,15 +46,18 @@ class Named:
     settings: LdapSettings
 
 
-def directories(only: str = "") -> list[Named]:
-    """The enabled directories, or the one of that name. Needs a transaction.
+def one_directory(name: str) -> Named:
+    """The directory of that name, enabled or not. Needs a transaction.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: there is none.
+        BadRequest: it is not enabled, and something is missing.
     """
-    if only:
-        source = sources.get(KIND, only)
-        return [Named(source.name, ldap_settings.parse(source.settings))]
+    return Named(name, ldap_settings.parse(sources.get(KIND, name).settings))
+
+
+def directories() -> list[Named]:
+    """The enabled directories, in the order in which they are asked. Needs a transaction."""
     return [Named(source.name, ldap_settings.parse(source.settings)) for source in sources.of_kind(KIND)]
 
 
@@ -68,18 +73,34 @@ def authenticate(credential: Basic) -> Proof | None:
         return None
     with reading():
         asked = _asked(credential.username)
+    deadline = _Deadline(asked)
     silent: list[DirectoryDown] = []
-    for named in asked:
+    for number, named in enumerate(asked, 1):
         try:
-            proof = guarded(named, partial(_prove, named, credential))
+            proof = guarded(named, partial(_prove, named, credential), deadline.left)
         except DirectoryDown as error:
             silent.append(error)
-            continue
-        if proof is not None:
-            return proof
+        except InvalidCredentials:
+            _pretend(asked[number:], credential.username, deadline)
+            raise
+        else:
+            if proof is not None:
+                return proof
     if silent:
         raise Unavailable(f"logins by directory do not work now: {_first_sentence(silent[0])}", retry_after=10)
     return None
+
+
+class _Deadline:
+    """A login waits for all of its directories together as long as for the most patient of them."""
+
+    def __init__(self, asked: Sequence[Named]) -> None:
+        self._until = time.monotonic() + max((named.settings.timeout for named in asked), default=0.0)
+
+    @property
+    def left(self) -> float:
+        """Seconds; 0 if they are over."""
+        return max(0.0, self._until - time.monotonic())
 
 
 def refuse_while_down(credential: Basic) -> None:
@@ -97,16 +118,21 @@ def refuse_while_down(credential: Basic) -> None:
 
 
 def even_out(credential: Basic) -> None:
-    """After a wrong password for a user who is not from a directory: do what would have been done for a name that nobody has,
-    so that nobody can tell the two apart by the time. No password goes along."""
+    """After a wrong password: ask the directories that were not asked about it, as for a name that nobody has, so that nobody
+    can tell the two apart by the time. No password goes along."""
     with reading():
-        named = [] if _asked(credential.username) else directories()
-    for here in named:
+        asked = {named.name for named in _asked(credential.username)}
+        others = [named for named in directories() if named.name not in asked]
+    _pretend(others, credential.username, _Deadline(others))
+
+
+def _pretend(others: Sequence[Named], username: str, deadline: _Deadline) -> None:
+    for named in others:
         with suppress(DirectoryDown):
-            guarded(here, partial(_pretend, here, credential.username))
+            guarded(named, partial(_look_in_vain, named, username), deadline.left)
 
 
-def _pretend(named: Named, username: str) -> None:
+def _look_in_vain(named: Named, username: str) -> None:
     def question(here: Directory) -> None:
         with suppress(Ambiguous):
             here.find(username)
@@ -122,13 +148,8 @@ def _bind_as_nobody(named: Named) -> None:
 
 def _asked(username: str) -> Sequence[Named]:
     """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there."""
-    user = users.find(username)
-    origin = origin_of(user.id) if user else None
-    if user is None:
-        return directories()
-    if origin is None or origin.kind != KIND:
-        return []
-    return [named for named in directories() if named.name == origin.source]
+    user = glance(username)
+    return [named for named in directories() if user is None or (user.kind, user.source) == (KIND, named.name)]
 
 
 def _prove(named: Named, credential: Basic) -> Proof | None:
@@ -169,26 +190,42 @@ def proof_of(named: Named, person: Person, groups: tuple[GroupName, ...]) -> Pro
     )
 
 
-def guarded(named: Named, question: Callable[[], T]) -> T:
-    """Ask with an end to the wait, unless the directory is known to be down. Its answers, also the unwelcome ones, count as
-    answers.
+def guarded(named: Named, question: Callable[[], T], seconds: float | None = None) -> T:
+    """Ask with an end to the wait (the directory's own, or `seconds` if that is less), unless the directory is known to be
+    down. What it answers, also if unwelcome, counts as an answer; so does what comes when nobody waits any longer.
 
     Raises:
         DirectoryDown, and what the question raises.
     """
     breaker = _breaker(named)
     breaker.before()
+    limit = named.settings.timeout
     try:
-        answer = _bulkhead.run(question, named.settings.timeout)
-    except DirectoryDown as error:
-        breaker.failed(str(error))
-        log.warning("directory_down", directory=named.name, reason=str(error))
+        return _bulkhead.run(partial(_counted, named, breaker, question), limit if seconds is None else min(seconds, limit))
+    except TooSlow as error:
+        _note_failure(named, breaker, error)
         raise
-    except DomainError:
+
+
+def _counted(named: Named, breaker: Breaker, question: Callable[[], T]) -> T:
+    try:
+        answer = question()
+    except CutShort:
+        breaker.worked()
+        raise
+    except DirectoryDown as error:
+        _note_failure(named, breaker, error)
+        raise
+    except Exception:
         breaker.worked()
         raise
     breaker.worked()
     return answer
+
+
+def _note_failure(named: Named, breaker: Breaker, error: DirectoryDown) -> None:
+    breaker.failed(str(error))
+    log.warning("directory_down", directory=named.name, reason=str(error))
 
 
 def _breaker(named: Named) -> Breaker:

@@ -9,17 +9,14 @@ from pathlib import Path
 
 import click
 
-from authsvc.authn import sources
+from authsvc.authn import configuration, sources
 from authsvc.authn.backends.ldap import backend
-from authsvc.authn.backends.ldap import settings as ldap_settings
 from authsvc.authn.backends.ldap.backend import KIND
 from authsvc.authn.backends.ldap.trace import trace
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.errors import BadRequest
 
 _EXIT_FAILED = 9
-_NUMBERS = ("ldap_scope", "ldap_group_search_scope", "ldap_timeout")
-_SWITCHES = ("ldap_verify_cert", "ldap_starttls", "ldap_nested_groups")
 
 
 @click.group()
@@ -36,7 +33,7 @@ def ldap() -> None:
 def try_directory(username: str, password_stdin: bool, source: str, output: str) -> None:
     """Try a directory step by step, as a user if one is named. Exit status 9 if a step fails."""
     password = sys.stdin.readline().rstrip("\n") if password_stdin else ""
-    steps = trace(backend.directories(source)[0], username, password)
+    steps = trace(backend.one_directory(source), username, password)
     if output == "json":
         click.echo(json.dumps([asdict(step) for step in steps], indent=2))
     else:
@@ -80,15 +77,12 @@ def set_directory(
         key, equals, value = item.partition("=")
         if not equals or not key.startswith("ldap_") or key == "ldap_search_password":
             raise BadRequest(f"{key} cannot be set like this: items look like ldap_uid=uid, passwords come by --password-stdin")
-        given[key] = int(value) if key in _NUMBERS and value.isdigit() else value
-        if key in _SWITCHES:
-            given[key] = value.lower() == "true"
+        given[key] = value
     if password_stdin:
         given["ldap_search_password"] = sys.stdin.readline().rstrip("\n")
     if ca is not None:
         given["ldap_ca"] = ca.read_text()
-    saved = sources.save(actor(), KIND, name, given, enabled=not disable, position=position)
-    ldap_settings.parse(saved.settings)
+    configuration.save(actor(), KIND, name, given, enabled=not disable, position=position)
 
 
 COMMANDS = (ldap,)

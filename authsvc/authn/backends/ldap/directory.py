@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from authsvc.authn.backends.ldap import filters
-from authsvc.authn.backends.ldap.answers import Entry
+from authsvc.authn.backends.ldap import accounts, filters
+from authsvc.authn.backends.ldap.answers import CutShort, Entry
 from authsvc.authn.backends.ldap.settings import LdapSettings
 from authsvc.groups.rules import GroupName, GroupType, dn_key
 
@@ -16,19 +17,20 @@ if TYPE_CHECKING:
     from authsvc.authn.backends.ldap.client import Client
 
 T = TypeVar("T")
-_DISABLED = 0x2  # userAccountControl (MS-ADTS 2.2.16): ADS_UF_ACCOUNTDISABLE
-ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"  # supportedCapabilities of Active Directory
+_ANY = "(objectClass=*)"
 _DEPTH = 10
 _MOST_GROUPS = 2000
+_AT_ONCE = 40  # members that one search asks about
 
 
 class Ambiguous(Exception):
-    """Several entries have that name; nobody can tell which of them logs in."""
+    """Several entries have that name, or an entry several names; nobody can tell who logs in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An entry that can log in. `subject` never changes; `username` is the entry's own spelling."""
+    """An entry that can log in. `subject` never changes; `username` is the entry's own spelling, "" if it has several.
+    `primary_group`: a SID, which people of Active Directory have and others do not."""
 
     dn: str
     subject: str
@@ -37,6 +39,7 @@ class Person:
     realname: str
     disabled: bool
     memberships: tuple[str, ...]
+    primary_group: bytes = b""
 
 
 class Directory:
@@ -56,6 +59,8 @@ class Directory:
         found = self._people(filters.user(settings.filter, settings.uids, name), most=2)
         if len(found) > 1:
             raise Ambiguous(f"{len(found)} entries below {settings.base_dn} have the name {name}")
+        if found and not found[0].username:
+            raise Ambiguous(f"{found[0].dn} has several values of {', '.join(settings.uids)}, and they come in no order")
         return found[0] if found else None
 
     def by_subject(self, subject: str) -> Person | None:
@@ -66,12 +71,10 @@ class Directory:
         """
         kind, _, value = subject.partition(":")
         if kind == "dn":
-            return next((one for one in self._people(self.settings.filter or "(objectClass=*)") if dn_key(one.dn) == value), None)
-        if kind == "guid":
-            escaped = "".join(f"\\{byte:02x}" for byte in uuid.UUID(value).bytes_le)
-            found = self._people(filters.every(self.settings.filter, f"(objectGUID={escaped})"), most=1)
-        else:
-            found = self._people(filters.every(self.settings.filter, filters.equal("entryUUID", value)), most=1)
+            entry = self.client.read(value, self._attributes, self.settings.filter or _ANY)
+            return self._person(entry) if entry else None
+        by_id = filters.binary("objectGUID", uuid.UUID(value).bytes_le) if kind == "guid" else filters.equal("entryUUID", value)
+        found = self._people(filters.every(self.settings.filter, by_id), most=1)
         return found[0] if found else None
 
     def matching(self, text: str, most: int = 100) -> list[Person]:
@@ -82,26 +85,31 @@ class Directory:
         """
         settings = self.settings
         wanted = filters.some(filters.contains(uid, text) for uid in settings.uids)
-        return self._people(filters.every(settings.filter, wanted), most=most)[:most]
+        return [person for person in self._people(filters.every(settings.filter, wanted), most) if person.username][:most]
 
-    def _people(self, filter_: str, most: int = 1000) -> list[Person]:
+    @property
+    def _attributes(self) -> list[str]:
         settings = self.settings
-        wanted = [*settings.uids, settings.mail, settings.realname, settings.membership]
-        wanted += ["entryUUID", "objectGUID", "userAccountControl"]
-        entries = self.client.search(settings.base_dn, filter_, wanted, scope=settings.scope, most=most)
+        named = [*settings.uids, settings.mail, settings.realname, settings.membership]
+        return [*named, "entryUUID", "objectGUID", *accounts.ATTRIBUTES]
+
+    def _people(self, filter_: str, most: int) -> list[Person]:
+        settings = self.settings
+        entries = self.client.search(settings.base_dn, filter_, self._attributes, scope=settings.scope, most=most)
         return [self._person(entry) for entry in entries]
 
     def _person(self, entry: Entry) -> Person:
         settings = self.settings
-        control = entry.first("userAccountControl")
+        names = next((values for uid in settings.uids if (values := entry.texts(uid))), [])
         return Person(
             dn=entry.dn,
             subject=_subject(entry),
-            username=next((value for uid in settings.uids if (value := entry.first(uid))), ""),
+            username=names[0] if len(names) == 1 else "",
             email=entry.first(settings.mail),
             realname=entry.first(settings.realname),
-            disabled=control.isdigit() and bool(int(control) & _DISABLED),
+            disabled=accounts.is_disabled(entry, time.time()),
             memberships=tuple(entry.texts(settings.membership)),
+            primary_group=accounts.primary_group(entry),
         )
 
     # -- groups --------------------------------------------------------------------------------------------------------
@@ -116,23 +124,30 @@ class Directory:
         found: dict[str, GroupName] = {}
         for dn in person.memberships:
             self._add(found, GroupName(GroupType.LDAP, _name_in(dn), dn))
-        if self.settings.group_base_dn and self._is_active_directory() and self.settings.nested:
-            for group in self._search_groups(filters.groups_in_chain(self.settings.group_filter, person.dn)):
-                self._add(found, group)
-        elif self.settings.group_base_dn:
-            self._climb(found, person)
-        elif self.settings.nested:
+        if not self.settings.group_base_dn:
             self._follow(found)
+        elif person.primary_group:
+            self._at_once(found, person)
+        else:
+            self._climb(found, person)
         return tuple(found.values())
+
+    def _at_once(self, found: dict[str, GroupName], person: Person) -> None:
+        """In Active Directory: the primary group, which does not list its members, and all others by the rule for chains."""
+        primary = self._search_groups(filters.binary("objectSid", person.primary_group))
+        members = [person.dn, *(group.dn for group in primary)]
+        wanted = filters.groups_in_chain(members) if self.settings.nested else filters.groups_of(members[:1], "")
+        for group in [*primary, *self._search_groups(wanted)]:
+            self._add(found, group)
 
     def _climb(self, found: dict[str, GroupName], person: Person) -> None:
         """From a person to his groups, from these to theirs, and so on."""
-        uid = person.username
-        frontier = [person.dn, *(group.dn for group in found.values() if self.settings.nested)]
-        for _ in range(_DEPTH if self.settings.nested else 1):
+        uid, nested = person.username, self.settings.nested
+        frontier = [person.dn, *(group.dn for group in found.values() if nested)]
+        for _ in range(_DEPTH if nested else 1):
             above = []
-            for number, dn in enumerate(frontier):
-                wanted = filters.groups_of(self.settings.group_filter, dn, uid if number == 0 else "")
+            for start in range(0, len(frontier), _AT_ONCE):
+                wanted = filters.groups_of(frontier[start : start + _AT_ONCE], "" if start else uid)
                 above += [group.dn for group in self._search_groups(wanted) if self._add(found, group)]
             if not above:
                 return
@@ -141,15 +156,10 @@ class Directory:
     def _follow(self, found: dict[str, GroupName]) -> None:
         """The same without a base to search below: each group's own attribute lists the groups it is in."""
         frontier = [group.dn for group in found.values()]
-        for _ in range(_DEPTH):
-            above = []
-            for dn in frontier:
-                entries = self.client.search(dn, "(objectClass=*)", [self.settings.membership], scope=0)
-                parents = [parent for entry in entries for parent in entry.texts(self.settings.membership)]
-                above += [parent for parent in parents if self._add(found, GroupName(GroupType.LDAP, _name_in(parent), parent))]
-            if not above:
-                return
-            frontier = above
+        for _ in range(_DEPTH if self.settings.nested else 0):
+            entries = [entry for dn in frontier if (entry := self.client.read(dn, [self.settings.membership]))]
+            parents = [parent for entry in entries for parent in entry.texts(self.settings.membership)]
+            frontier = [dn for dn in parents if self._add(found, GroupName(GroupType.LDAP, _name_in(dn), dn))]
 
     def matching_groups(self, text: str = "", dn: str = "", most: int = 100) -> list[GroupName]:
         """Groups whose name holds `text`, or the one of that DN.
@@ -159,42 +169,43 @@ class Directory:
         """
         settings = self.settings
         if dn:
-            entries = self.client.search(dn, settings.group_filter or "(objectClass=*)", [settings.group_name], scope=0)
-            return [self._group(entry) for entry in entries]
-        wanted = filters.every(settings.group_filter, filters.contains(settings.group_name, text))
-        return self._search_groups(wanted, most)[:most]
+            entry = self.client.read(dn, [settings.group_name], settings.group_filter or _ANY)
+            return [self._group(entry)] if entry else []
+        return self._search_groups(filters.contains(settings.group_name, text), most)[:most]
 
     def _search_groups(self, filter_: str, most: int = _MOST_GROUPS) -> list[GroupName]:
         settings = self.settings
-        entries = self.client.search(
-            settings.group_base_dn, filter_, [settings.group_name], scope=settings.group_scope, most=most
-        )
+        wanted = filters.every(settings.group_filter, filter_)
+        entries = self.client.search(settings.group_base_dn, wanted, [settings.group_name], scope=settings.group_scope, most=most)
         return [self._group(entry) for entry in entries]
 
     def _group(self, entry: Entry) -> GroupName:
         return GroupName(GroupType.LDAP, entry.first(self.settings.group_name) or _name_in(entry.dn), entry.dn)
 
-    def _is_active_directory(self) -> bool:
-        return ACTIVE_DIRECTORY in self.client.root().texts("supportedCapabilities")
-
     @staticmethod
     def _add(found: dict[str, GroupName], group: GroupName) -> bool:
-        """True if it was not known; nothing is added past the bound."""
-        if group.key in found or len(found) >= _MOST_GROUPS:
+        """True if it was not known.
+
+        Raises:
+            CutShort: there are too many; a part of them would be a wrong answer.
+        """
+        if group.key in found:
             return False
+        if len(found) >= _MOST_GROUPS:
+            raise CutShort(f"somebody is in more than {_MOST_GROUPS} groups: narrow ldap_group_search_filter")
         found[group.key] = group
         return True
 
 
-def ask(settings: LdapSettings, question: Callable[[Directory], T]) -> T:
-    """Connect with the service's account and ask.
+def ask(settings: LdapSettings, question: Callable[[Directory], T], seconds: float | None = None) -> T:
+    """Connect with the service's account and ask; `seconds` as in `client.connected`.
 
     Raises:
         DirectoryDown
     """
     from authsvc.authn.backends.ldap.client import connected  # noqa: PLC0415 - see below
 
-    with connected(settings) as client:
+    with connected(settings, seconds=seconds) as client:
         return question(Directory(settings, client))
 
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 # Active Directory's rule for "member, also through other groups" (MS-ADTS LDAP_MATCHING_RULE_IN_CHAIN).
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 _SPECIAL = frozenset("\\*()\0")
+# An item of a filter, and a filter whose parts were replaced by "+".
+_ITEM = re.compile(r"\([A-Za-z0-9.;:-]+[~<>]?=(?:[^()\\\x00]|\\[0-9A-Fa-f]{2})*\)")
+_LIST = re.compile(r"\((?:[&|]\++|!\+)\)")
+
+
+def is_filter(text: str) -> bool:
+    """True if that is a filter, such as one from the configuration should be."""
+    if "+" in _ITEM.sub("", text):
+        return False
+    rest, before = _ITEM.sub("+", text), ""
+    while rest != before:
+        rest, before = _LIST.sub("+", rest), rest
+    return rest == "+"
 
 
 def escaped(value: str) -> str:
     """A value for a filter; whatever it holds, it stays a value."""
     return "".join(
-        "".join(f"\\{byte:02x}" for byte in character.encode("utf-8", "surrogatepass")) if _unsafe(character) else character
+        "".join(map(_escape, character.encode("utf-8", "surrogatepass"))) if _unsafe(character) else character
         for character in value
     )
+
+
+def _escape(byte: int) -> str:
+    return f"\\{byte:02x}"
 
 
 def _unsafe(character: str) -> bool:
@@ -46,12 +64,17 @@ def user(own: str, uids: Iterable[str], name: str) -> str:
     return every(own, some(equal(uid, name) for uid in uids))
 
 
-def groups_of(own: str, dn: str, uid: str) -> str:
-    """The groups that name somebody as a member: `groupOfNames`, `groupOfUniqueNames`, and `posixGroup` by user name."""
-    ways = [equal("member", dn), equal("uniqueMember", dn)]
-    return every(own, some([*ways, equal("memberUid", uid)] if uid else ways))
+def groups_of(dns: Iterable[str], uid: str) -> str:
+    """The groups that name one of these as a member: `groupOfNames`, `groupOfUniqueNames`, and `posixGroup` by user name."""
+    ways = [equal(attribute, dn) for dn in dns for attribute in ("member", "uniqueMember")]
+    return some([*ways, equal("memberUid", uid)] if uid else ways)
 
 
-def groups_in_chain(own: str, dn: str) -> str:
+def groups_in_chain(dns: Iterable[str]) -> str:
     """The same in Active Directory, through all levels at once."""
-    return every(own, f"(member:{IN_CHAIN}:={escaped(dn)})")
+    return some(f"(member:{IN_CHAIN}:={escaped(dn)})" for dn in dns)
+
+
+def binary(attribute: str, value: bytes) -> str:
+    """Equal to some bytes, such as an objectGUID or objectSid."""
+    return f"({attribute}={''.join(map(_escape, value))})"

@@ -5,7 +5,7 @@ from typing import Any
 from flask import jsonify
 from marshmallow import fields, validate
 
-from authsvc.authn import sources
+from authsvc.authn import configuration, sources
 from authsvc.authn.backends.ldap import backend
 from authsvc.authn.backends.ldap import settings as ldap_settings
 from authsvc.authn.backends.ldap.backend import KIND, Named
@@ -55,7 +55,7 @@ def ping_ldap(body: dict[str, Any]) -> Any:
     require_sysadmin()
     stored = next((one.settings for one in sources.of_kind(KIND, enabled_only=False) if one.name == sources.DEFAULT), {})
     given = {name: value for name, value in body.items() if value not in ("", None)}
-    named = Named("ping", ldap_settings.parse({**stored, **given}))
+    named = Named("ping", ldap_settings.parse(sources.changed(KIND, stored, given)))
     failed = next((step for step in trace(named)[:_PING_STEPS] if step.ok is False), None)
     message = f"{failed.name}: {failed.detail}{f' ({failed.hint})' if failed.hint else ''}" if failed else ""
     return {"success": failed is None, "message": message}
@@ -115,7 +115,7 @@ def search_ldap_group(arguments: dict[str, Any]) -> Any:
 def trace_login(body: dict[str, Any]) -> Any:
     """Try a directory step by step, as a user if one is named."""
     require_sysadmin()
-    return trace(backend.directories(body["source"])[0], body["username"], body["password"])
+    return trace(backend.one_directory(body["source"]), body["username"], body["password"])
 
 
 @blueprint.get("/directories")
@@ -135,8 +135,7 @@ def list_directories() -> Any:
 def save_directory(body: dict[str, Any], name: str) -> None:
     """Make a directory or change one; settings that are not named stay."""
     actor = require_sysadmin().name
-    saved = sources.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
-    ldap_settings.parse(saved.settings)
+    configuration.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
     db.session.commit()
 
 

@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy import select
 
 from authsvc.authn.backends.ldap import backend, directory
-from authsvc.authn.backends.ldap.answers import DirectoryDown
+from authsvc.authn.backends.ldap.answers import CutShort, DirectoryDown
 from authsvc.authn.backends.ldap.backend import KIND, Named
 from authsvc.authn.backends.ldap.directory import Directory
-from authsvc.authn.onboarding import Proof, onboard
+from authsvc.authn.onboarding import Proof, known, onboard
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import InvalidCredentials
 from authsvc.jobs.context import JobContext
@@ -21,6 +21,7 @@ from authsvc.users.models import User, UserIdentity
 
 GONE = 2  # times not found in a row until the account may do nothing: a directory can have a bad moment
 _BATCH = 200
+_EACH = 2.0  # seconds that one of them may take, in the mean
 
 log = structlog.get_logger(component="ldap")
 
@@ -32,18 +33,20 @@ def reread(context: JobContext) -> dict[str, Any]:
         all_directories = backend.directories()
     for named in all_directories:
         with reading():
-            known = [(row.user_id, row.subject) for row in db.session.execute(_from(named))]
-        _reread_one(named, known, counts)
+            people = [(row.user_id, row.subject) for row in db.session.execute(_from(named))]
+        _reread_one(context, named, people, counts)
     return counts
 
 
-def _reread_one(named: Named, known: list[tuple[int, str]], counts: dict[str, int]) -> None:
-    for start in range(0, len(known), _BATCH):
-        batch = dict(known[start : start + _BATCH])
+def _reread_one(context: JobContext, named: Named, people: list[tuple[int, str]], counts: dict[str, int]) -> None:
+    for start in range(0, len(people), _BATCH):
+        context.keep_going()
+        batch = dict(people[start : start + _BATCH])
         try:
-            found = directory.ask(named.settings, partial(_look, named, batch))
+            seconds = _EACH * len(batch) + named.settings.timeout
+            found = directory.ask(named.settings, partial(_look, named, batch), seconds)
         except DirectoryDown as error:
-            counts["unanswered"] += len(known) - start
+            counts["unanswered"] += len(people) - start
             log.warning("groups_not_read", directory=named.name, reason=str(error))
             return
         for user_id, proof in found.items():
@@ -61,12 +64,17 @@ def _from(named: Named) -> Any:
 
 
 def _look(named: Named, batch: dict[int, str], here: Directory) -> dict[int, Proof | None]:
-    """What the directory says of each, None of whom it does not know or has disabled."""
+    """What the directory says of each whose groups it tells, None of whom it does not know or has disabled."""
     found: dict[int, Proof | None] = {}
     for user_id, subject in batch.items():
         person = here.by_subject(subject)
-        usable = person if person is not None and not person.disabled else None
-        found[user_id] = backend.proof_of(named, usable, here.groups_of(usable)) if usable else None
+        if person is None or person.disabled:
+            found[user_id] = None
+            continue
+        try:
+            found[user_id] = backend.proof_of(named, person, here.groups_of(person))
+        except CutShort as error:  # of this person: a part of the groups would be wrong, so they stay as they are
+            log.warning("groups_not_read", directory=named.name, user_id=user_id, reason=str(error))
     return found
 
 
@@ -75,7 +83,7 @@ def _apply(user_id: int, proof: Proof | None) -> None:
         with transaction():
             if proof is None:
                 users.note_absence(user_id, GONE)
-            else:
+            elif known(proof):  # and was not deleted meanwhile
                 onboard(proof)
     except InvalidCredentials as error:
         log.warning("user_not_refreshed", user_id=user_id, reason=error.message)

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from authsvc.authn.backends.ldap import filters
+from authsvc.authn.backends.ldap.addresses import can_be_at
 from authsvc.authn.backends.ldap.answers import DirectoryDown, WrongPassword
 from authsvc.authn.backends.ldap.backend import Named, proof_of
-from authsvc.authn.backends.ldap.directory import ACTIVE_DIRECTORY, Ambiguous, Directory, Person, prove
+from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person, prove
 from authsvc.authn.backends.ldap.settings import CONNECT_SECONDS
 from authsvc.core.db import db
 from authsvc.groups.models import UserGroup
@@ -27,6 +28,11 @@ from authsvc.users import service as users
 if TYPE_CHECKING:
     from authsvc.authn.backends.ldap.client import Client
 
+ACTIVE_DIRECTORYS_ITEMS = (
+    "; usual there: ldap_uid=sAMAccountName,userPrincipalName ldap_filter=(&(objectCategory=person)(objectClass=user)) "
+    "ldap_group_search_filter=(objectClass=group)"
+)
+ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"  # in the supportedCapabilities of its root DSE
 # What Active Directory means by the `data` code of a refused bind, and others by their words.
 _HINTS = {
     "data 525": "no such user: the search account's DN is wrong",
@@ -45,7 +51,30 @@ _HINTS = {
     "refuse": "check host, port and firewall",
     "in time": "check firewall and load of the directory",
     "confidentiality": "the directory wants TLS: use ldaps:// or ldap_starttls",
+    "stronger": "the directory wants TLS: use ldaps:// or ldap_starttls",
+    "start tls": "the directory offers no StartTLS here: use ldaps://, or have it switched on there",
+    "protocolerror": "the directory offers no StartTLS here: use ldaps://, or have it switched on there",
+    "invaliddnsyntax": "a distinguished name looks like ou=people,dc=example,dc=com",
+    "several values": "let people log in by an attribute that has one value",
+    "the account is disabled": "enable it in the directory",
+    "more than": "narrow ldap_group_search_filter to the groups that matter here",
 }
+# What to do about a step that failed for a reason that no hint above is for.
+_BY_STEP = {
+    "DNS": "check the host in ldap_url, and what this host resolves it to",
+    "TCP": "check host, port and firewall",
+    "TLS": "check that the port speaks what ldap_url and ldap_starttls say",
+    "root DSE": "check that something that speaks LDAP listens there",
+    "bind": "check ldap_search_dn and its password",
+    "base DN": "check ldap_base_dn, and what our account may read",
+    "filter": "check ldap_filter, ldap_uid and ldap_scope, and what our account may read",
+    "user attribute": "let people log in by an attribute that is unique, such as uid or sAMAccountName",
+    "try as user": "check the name, ldap_uid and ldap_filter, and the password if one was given",
+    "groups": "check ldap_group_base_dn and ldap_group_search_filter",
+}
+
+
+_SECONDS = 60.0  # for all steps with one connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +124,8 @@ def _run(number: int, name: str, check: Callable[[], str]) -> Step:
         ok = None if detail.startswith("skipped") else True
     except (DirectoryDown, Ambiguous, WrongPassword, OSError) as error:
         ok, detail = False, str(error) or type(error).__name__
-    hint = "" if ok is not False else next((hint for sign, hint in _HINTS.items() if sign in detail.lower()), "")
+    said = detail.lower()
+    hint = "" if ok is not False else next((hint for sign, hint in _HINTS.items() if sign in said), _BY_STEP.get(name, ""))
     return Step(number, name, ok, detail, hint, round((time.perf_counter() - start) * 1000, 1))
 
 
@@ -104,7 +134,7 @@ def _checks(
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "URL", lambda: named.settings.url
     yield "DNS", lambda: _resolve(named, found)
-    yield "TCP", lambda: _tcp(named)
+    yield "TCP", lambda: _tcp(named, found)
     yield "TLS", lambda: _tls(named, found, stack)
     yield "root DSE", lambda: _root(named, found)
     yield "bind", lambda: _bind(named, found)
@@ -119,33 +149,51 @@ def _checks(
 
 def _resolve(named: Named, found: _Found) -> str:
     infos = socket.getaddrinfo(named.settings.host, named.settings.port, type=socket.SOCK_STREAM)
-    found.addresses = sorted({str(info[4][0]) for info in infos})
-    return ", ".join(found.addresses)
+    addresses = dict.fromkeys(str(info[4][0]) for info in infos)
+    found.addresses = [address for address in addresses if can_be_at(address)]
+    if not found.addresses:
+        raise DirectoryDown(f"{', '.join(addresses)} is no address that a directory can be at")
+    return ", ".join(sorted(found.addresses))
 
 
-def _tcp(named: Named) -> str:
-    with socket.create_connection((named.settings.host, named.settings.port), timeout=CONNECT_SECONDS) as connection:
-        return f"connected to {connection.getpeername()[0]}"
+def _tcp(named: Named, found: _Found) -> str:
+    for address in found.addresses[:-1]:
+        with suppress(OSError):
+            return _connect(address, named.settings.port)
+    return _connect(found.addresses[-1], named.settings.port)
+
+
+def _connect(address: str, port: int) -> str:
+    with socket.create_connection((address, port), timeout=CONNECT_SECONDS):
+        return f"connected to {address}"
 
 
 def _tls(named: Named, found: _Found, stack: ExitStack) -> str:
     settings = named.settings
     from authsvc.authn.backends.ldap.client import connected  # noqa: PLC0415 - see directory.prove
 
-    found.client = stack.enter_context(connected(settings, as_service=False))
+    found.client = stack.enter_context(connected(settings, as_service=False, seconds=_SECONDS))
     if not settings.tls and not settings.starttls:
         return "skipped: passwords cross the network in the clear; use ldaps:// or ldap_starttls"
-    trusted = "certificate and host name are right" if settings.verify else "certificate not checked (ldap_verify_cert is off)"
-    return f"{'StartTLS' if settings.starttls else 'TLS'}, {trusted}"
+    shown = _described(found.client.certificate) if settings.verify else "certificate not checked (ldap_verify_cert is off)"
+    return f"{'StartTLS' if settings.starttls else 'TLS'}, {shown}"
+
+
+def _described(certificate: Mapping[str, Any]) -> str:
+    names = [name for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    issuer = next((value for part in certificate.get("issuer", ()) for key, value in part if key == "commonName"), "?")
+    until = certificate.get("notAfter", "?")
+    return f"certificate and host name are right: for {', '.join(names[:5]) or '?'}, by {issuer}, until {until}"
 
 
 def _root(named: Named, found: _Found) -> str:
     root = found.directory(named).client.root()
-    kind = "Active Directory" if ACTIVE_DIRECTORY in root.texts("supportedCapabilities") else "an LDAP directory"
-    vendor = root.first("vendorName")
-    return (
-        f"{kind}{f' by {vendor}' if vendor else ''}; holds {', '.join(root.texts('namingContexts')) or 'nothing that it tells'}"
-    )
+    is_active_directory = ACTIVE_DIRECTORY in root.texts("supportedCapabilities")
+    kind = "Active Directory" if is_active_directory else "an LDAP directory"
+    vendor = root.first("vendorName") or ("OpenLDAP" if "OpenLDAProotDSE" in root.texts("objectClass") else "")
+    usual = ACTIVE_DIRECTORYS_ITEMS if is_active_directory else ""
+    by, holds = f" by {vendor}" if vendor else "", ", ".join(root.texts("namingContexts")) or "nothing that it tells"
+    return f"{kind}{by}; holds {holds}{usual}"
 
 
 def _bind(named: Named, found: _Found) -> str:

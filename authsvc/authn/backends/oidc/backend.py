@@ -8,20 +8,21 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from flask import current_app
 
 from authsvc.authn import sources
 from authsvc.authn.backends.oidc import claims as claims_of
 from authsvc.authn.backends.oidc import settings as oidc_settings
-from authsvc.authn.backends.oidc.provider import Issuer, issuer_of, unverified_issuer
+from authsvc.authn.backends.oidc.provider import Issuer, good_until, issuer_of, unverified_issuer
 from authsvc.authn.backends.oidc.settings import OidcSettings
 from authsvc.authn.onboarding import Proof, known
 from authsvc.core.db import reading
-from authsvc.core.errors import BadRequest, InvalidCredentials
+from authsvc.core.errors import BadRequest, InvalidCredentials, Unavailable
+from authsvc.core.outgoing import Answered
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
 
@@ -40,6 +41,18 @@ class Provider:
     def issuer(self) -> Issuer:
         own: Settings = current_app.config["TIDEGATE"]
         return issuer_of(self.settings.issuer, own.outgoing_allow, verify=self.settings.verify, ca=self.settings.ca)
+
+
+class Ended(Exception):
+    """The provider takes a refresh token no more: the account has ended, or what we were allowed at the login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a provider says of somebody: checked claims, and what to ask it with later; "" if it gave nothing for that."""
+
+    claims: dict[str, Any]
+    refresh_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +133,68 @@ def flow_in(cookie: str, state: str) -> Flow:
     return flow
 
 
-def redeem(at: Provider, code: str, flow: Flow) -> dict[str, Any]:
+def redeem(at: Provider, code: str, flow: Flow) -> Login:
     """The checked claims for an authorization code, with those of the userinfo endpoint for the same subject.
 
     Raises:
         InvalidCredentials, Unavailable
     """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri(), "code_verifier": flow.verifier}
-    client = (at.settings.client_id, at.settings.client_secret)
-    answer = at.issuer.ask("POST", at.issuer.endpoint("token_endpoint"), data=form, auth=client)
-    if not isinstance(answer, dict) or not isinstance(answer.get("id_token"), str):
+    answer = _ask_for_tokens(at, form)
+    if not isinstance(answer.get("id_token"), str):
         raise InvalidCredentials("the provider gave no ID token")
     claims = at.issuer.verify(answer["id_token"], at.settings.client_id)
     if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), flow.nonce.encode()):
         raise InvalidCredentials("the ID token belongs to another login")
-    return _with_userinfo(at, claims, answer.get("access_token"))
+    refresh_token = _text(answer, "refresh_token") if at.settings.offline else ""
+    return Login(_with_userinfo(at, claims, answer.get("access_token")), refresh_token)
+
+
+def refresh(at: Provider, subject: str, refresh_token: str) -> Login:
+    """What the provider says now of who has that `sub`, and the refresh token to ask with next, which may be another one. The
+    claims are `sub` alone if it says nothing of him.
+
+    Raises:
+        Ended, Unavailable
+    """
+    try:
+        answer = _ask_for_tokens(at, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+    except Answered as error:
+        if error.status == 400 and error.said.get("error") == "invalid_grant":  # RFC 6749 5.2
+            raise Ended from None
+        raise
+    claims: dict[str, Any] = {"sub": subject}
+    if id_token := _text(answer, "id_token"):
+        try:
+            claims = at.issuer.verify(id_token, at.settings.client_id)
+        except InvalidCredentials as error:
+            raise Unavailable(f"the provider {at.name} answers with an ID token that is not right: {error.message}") from None
+    if claims["sub"] != subject:  # OpenID Connect Core 12.2
+        raise Unavailable(f"the provider {at.name} answers for somebody else")
+    return Login(_with_userinfo(at, claims, answer.get("access_token")), _text(answer, "refresh_token") or refresh_token)
+
+
+def _ask_for_tokens(at: Provider, form: dict[str, str]) -> dict[str, Any]:
+    auth, form = _as_client(at, form)
+    answer = at.issuer.ask("POST", at.issuer.endpoint("token_endpoint"), data=form, auth=auth)
+    return answer if isinstance(answer, dict) else {}
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _as_client(at: Provider, form: dict[str, str]) -> tuple[tuple[str, str] | None, dict[str, str]]:
+    """Basic credentials (RFC 6749 2.3.1: form-encoded, then Basic), or all in the form, as the provider says that it takes them;
+    a client without a secret only says who it is."""
+    client_id, secret = at.settings.client_id, at.settings.client_secret
+    known = at.issuer.discover().get("token_endpoint_auth_methods_supported")
+    if not secret:
+        return None, form | {"client_id": client_id}
+    if isinstance(known, list) and "client_secret_basic" not in known and "client_secret_post" in known:
+        return None, form | {"client_id": client_id, "client_secret": secret}
+    return (quote_plus(client_id), quote_plus(secret)), form
 
 
 def _with_userinfo(at: Provider, claims: dict[str, Any], access_token: Any) -> dict[str, Any]:
@@ -145,9 +205,9 @@ def _with_userinfo(at: Provider, claims: dict[str, Any], access_token: Any) -> d
     return {**more, **claims} if same else claims
 
 
-def proof(at: Provider, claims: Mapping[str, Any], username: str = "") -> Proof:
-    """The proof for checked claims."""
-    return claims_of.proof(at.name, at.settings, claims, username)
+def proof(at: Provider, claims: Mapping[str, Any], username: str = "", *, whole: bool = True) -> Proof:
+    """The proof for checked claims; `whole` as there."""
+    return claims_of.proof(at.name, at.settings, claims, username, whole=whole)
 
 
 def logout_url(name: str) -> str:
@@ -181,7 +241,8 @@ def authenticate_bearer(token: str) -> Proof | None:
         found = next((one for one in providers() if one.settings.issuer == issuer), None) if issuer else None
     if found is None:
         return None
-    shown = proof(found, found.issuer.verify(token, found.settings.client_id))
+    claims = found.issuer.verify(token, found.settings.client_id)
+    shown = replace(proof(found, claims, whole=False), expires_at=good_until(claims))
     with reading():
         if not found.settings.auto_onboard and not known(shown):
             raise InvalidCredentials("log in at the pages once, to choose a user name")

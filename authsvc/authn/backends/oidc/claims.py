@@ -14,8 +14,9 @@ from authsvc.groups.rules import GroupName, GroupType
 _MOST_GROUPS = 1000
 
 
-def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], username: str = "") -> Proof:
-    """Who the claims are about; `username` is what somebody chose at the first login, else the user claim says it.
+def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], username: str = "", *, whole: bool = True) -> Proof:
+    """Who the claims are about; `username` is what somebody chose at the first login, else the user claim says it. Not `whole`:
+    an ID token alone, and providers may tell the groups at their userinfo endpoint only; then no groups says nothing.
 
     Raises:
         InvalidCredentials: there is no subject.
@@ -24,15 +25,15 @@ def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], userna
     if not isinstance(subject, str) or not subject or len(subject) > 255:
         raise InvalidCredentials("the provider does not say who logged in (no sub)")
     groups = groups_in(settings, claims)
-    names = {group.name for group in groups} if groups is not None else set()
+    names = {group.name for group in groups or ()}
     return Proof(
         kind="oidc",
         source=source,
-        subject=f"{settings.issuer}#{subject}"[:512],
+        subject=f"{settings.issuer}#{subject}",
         username=username or suggested_name(settings, claims),
         email=_text(claims, "email"),
         realname=_text(claims, "name"),
-        groups=groups,
+        groups=groups if groups is not None or not whole else (),
         is_sysadmin=bool(settings.admin_group) and settings.admin_group in names,
     )
 
@@ -47,21 +48,23 @@ def suggested_name(settings: OidcSettings, claims: Mapping[str, Any]) -> str:
 
 def groups_in(settings: OidcSettings, claims: Mapping[str, Any]) -> tuple[GroupName, ...] | None:
     """The groups in the claim: a list, one text, or several parted by commas; a dot leads into an object, as in
-    `realm_access.roles`. None if no claim is configured: then groups are left as they are."""
+    `realm_access.roles`. None if the claims do not speak of groups."""
     if not settings.groups_claim:
-        return None
+        return ()
     found: Any = claims.get(settings.groups_claim)
     if found is None:
         found = claims
         for part in settings.groups_claim.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
+    if found is None:
+        return None
     if isinstance(found, str):
         found = found.split(",")
     if not isinstance(found, list):
         return ()
     names = dict.fromkeys(name.strip() for name in found[:_MOST_GROUPS] if isinstance(name, str) and name.strip())
     wanted = re.compile(settings.group_filter)
-    return tuple(GroupName(GroupType.OIDC, name[:255]) for name in names if wanted.search(name))
+    return tuple(group for name in names if (group := GroupName(GroupType.OIDC, name)).fits and wanted.search(name))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

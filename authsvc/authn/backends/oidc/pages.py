@@ -7,9 +7,9 @@ import json
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
 
 from authsvc.authn import session
-from authsvc.authn.backends.oidc import backend
+from authsvc.authn.backends.oidc import backend, standing
 from authsvc.authn.backends.oidc.claims import suggested_name
-from authsvc.authn.onboarding import Proof, known, onboard
+from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
 from authsvc.core.db import db, transaction
 from authsvc.core.errors import DomainError, InvalidCredentials
@@ -41,11 +41,13 @@ def callback() -> Response:
         raise InvalidCredentials(f"the provider refused: {request.args.get('error', 'no reason given')[:100]}")
     at = backend.provider(flow.provider)
     db.session.rollback()  # the network comes next
-    claims = backend.redeem(at, request.args["code"], flow)
-    shown = backend.proof(at, claims)
+    login = backend.redeem(at, request.args["code"], flow)
+    shown = backend.proof(at, login.claims)
+    with transaction():
+        standing.keep(shown, login.refresh_token)
     if not at.settings.auto_onboard and not known(shown):
         response = _go("/c/oidc/onboard")
-        _cookie(response, _CLAIMS, seal(json.dumps({"provider": at.name, "claims": claims, "back_to": flow.back_to})))
+        _cookie(response, _CLAIMS, seal(json.dumps({"provider": at.name, "claims": login.claims, "back_to": flow.back_to})))
         return response
     return _logged_in(shown, flow.back_to)
 
@@ -75,8 +77,7 @@ def _ask_name(username: str, label: str, problem: str) -> Response:
 
 
 def _logged_in(shown: Proof, back_to: str) -> Response:
-    with transaction():
-        identity = onboard(shown)
+    identity = welcome(shown)
     services = current_app.extensions["tidegate"]
     who = services.authentication.principal(identity, services.snapshots.current(), origin.current().address)
     if who is None:

@@ -17,6 +17,11 @@ from authsvc.core.outgoing import ask_json
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 LEEWAY = 60  # seconds
+_FAR = 2**40  # seconds: tokens without a sensible end have one
+# Access tokens (RFC 9068) and logout tokens (OpenID Connect Back-Channel Logout 2.4) are signed with the same keys.
+_OTHER_TYPES = frozenset({"at+jwt", "application/at+jwt", "logout+jwt"})
+# Claims and headers are whatever somebody wrote: numbers without end, brackets without end.
+_UNREADABLE = (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _KEEP = 3600.0  # seconds that documents are kept
 _PAUSE = 30.0  # seconds between two fetches because of a key that we do not know
 _MAX_KEYS = 100
@@ -74,7 +79,10 @@ class Issuer:
             Unavailable: the keys cannot be had.
         """
         try:
-            key_id = jwt.get_unverified_header(token).get("kid", "")
+            header = jwt.get_unverified_header(token)
+            if str(header.get("typ", "")).lower() in _OTHER_TYPES:
+                raise InvalidCredentials("that is a token for something else than to say who somebody is")
+            key_id = header.get("kid", "")
             key = self._key(key_id if isinstance(key_id, str) else "")
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -84,7 +92,7 @@ class Issuer:
                 leeway=LEEWAY,
                 options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
-        except (jwt.PyJWTError, ValueError, KeyError) as error:
+        except _UNREADABLE as error:
             raise InvalidCredentials("the token is not one that the issuer signed for us, or has expired") from error
         if str(claims["iss"]).rstrip("/") != self.issuer:
             raise InvalidCredentials("the token is from another issuer")
@@ -133,11 +141,16 @@ def issuer_of(url: str, networks: Sequence[str], *, verify: bool = True, ca: str
         return _issuers[key]
 
 
+def good_until(claims: Mapping[str, Any]) -> float:
+    """When (seconds since 1970) checked claims are no proof any longer."""
+    return float(min(int(claims["exp"]), _FAR) + LEEWAY)
+
+
 def unverified_issuer(token: str) -> str:
     """The issuer that a token says it is from, to find out whose keys to check it with; "" if it is no JWT."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
+    except _UNREADABLE:
         return ""
     issuer = claims.get("iss", "")
     return issuer.rstrip("/") if isinstance(issuer, str) else ""

@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app
 from marshmallow import fields, validate
 
-from authsvc.authn import sources
+from authsvc.authn import configuration, sources
 from authsvc.authn.backends.oidc import settings as oidc_settings
 from authsvc.authn.backends.oidc.backend import KIND, redirect_uri
 from authsvc.authn.backends.oidc.provider import Issuer
@@ -13,7 +13,7 @@ from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, Schema
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed, Unavailable
-from authsvc.rbac.guard import require_person, require_sysadmin
+from authsvc.rbac.guard import require_own_login, require_sysadmin
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
 from authsvc.users import service as users
@@ -77,8 +77,7 @@ def list_oidc_providers() -> Any:
 def save_oidc_provider(body: dict[str, Any], name: str) -> None:
     """Make a provider or change one; settings that are not named stay."""
     actor = require_sysadmin().name
-    saved = sources.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
-    oidc_settings.parse(saved.settings)
+    configuration.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
     db.session.commit()
 
 
@@ -94,7 +93,7 @@ def delete_oidc_provider(name: str) -> None:
 
 
 def _load(user_id: int) -> tuple[str, User]:
-    who = require_person()
+    who = require_own_login()
     if who.id != user_id and not who.is_sysadmin:
         raise Forbidden("only the user or a system administrator may do this")
     user, origin = users.get(user_id), origin_of(user_id)

@@ -1,0 +1,76 @@
+"""SQLite, PostgreSQL, MariaDB or MySQL: how connections are made, and how tables are, where the databases differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Dialect, Text, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.compiler import DDLCompiler, TypeCompiler
+
+MARIADB = ("mysql", "mariadb")  # SQLAlchemy's names for it
+
+
+def family(dialect: Dialect) -> str:
+    """`sqlite`, `postgresql` or `mariadb`, which stands for MySQL, too."""
+    return "mariadb" if dialect.name in MARIADB else dialect.name
+
+
+def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
+    """What an engine is made with. Waits are bounded at every step (seconds), since a locked table or a dead server must
+    answer 503, not hang a worker; `patient`: for changes of the schema, which may take their time."""
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        return {}
+    statement, lock = (0, 60) if patient else (5, 2)
+    common = {"pool_pre_ping": True, "pool_timeout": 3}
+    if backend == "postgresql":
+        # Nothing that we ask is long enough for compiling it to pay. And what is best for one project is bad for another with
+        # a thousand times as much: each question is planned for what it names.
+        planning = "-c jit=off -c plan_cache_mode=force_custom_plan"
+        settings = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c timezone=UTC {planning}"
+        # tcp_user_timeout (ms): a machine that is gone without a word is noticed.
+        return common | {"connect_args": {"connect_timeout": 3, "tcp_user_timeout": 10_000, "options": settings}}
+    return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock)}
+
+
+def _mariadb(statement: int, lock: int) -> dict[str, Any]:
+    """Each sees what others committed a moment ago, as on PostgreSQL; nothing is cut to fit (TRADITIONAL).
+
+    `/*M! */` is read by MariaDB only, `/*!80000 */` by MySQL only: they call the time that a statement may take differently.
+    """
+    session = (
+        f"SET SESSION sql_mode='TRADITIONAL', time_zone='+00:00', innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}"
+        f" /*M! , max_statement_time={statement} */ /*!80000 , max_execution_time={statement * 1000} */"
+    )
+    dead = {"read_timeout": 2 * statement, "write_timeout": 2 * statement} if statement else {}
+    return {"connect_timeout": 3, "charset": "utf8mb4", "init_command": session, **dead}
+
+
+class Sqlite(SQLiteCompiler):
+    """For an engine's `dialect.statement_compiler`. SQLite's LIKE does not mind the case of ASCII, no more than its lower() does,
+    and takes less than half the time without it. And it takes hints (`Select.with_hint`)."""
+
+    def visit_icontains_op_binary(self, binary: Any, operator: Any, **options: Any) -> str:
+        """`icontains`, by LIKE alone."""
+        return str(self.visit_contains_op_binary(binary, operator, **options))  # type: ignore[no-untyped-call]
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        """Behind the table, as it is."""
+        return text
+
+
+@compiles(CreateTable, *MARIADB)
+def _create_table(element: CreateTable, compiler: DDLCompiler, **options: Any) -> str:
+    """Names and digests are the same when their bytes are, trailing blanks included, whatever the server's default is."""
+    collation = "utf8mb4_nopad_bin" if getattr(compiler.dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+    statement = str(compiler.visit_create_table(element, **options)).rstrip()  # type: ignore[no-untyped-call]
+    return f"{statement} ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={collation}"
+
+
+@compiles(Text, *MARIADB)
+def _text(element: Text, compiler: TypeCompiler, **options: Any) -> str:
+    """Their TEXT ends at 64 kB."""
+    return "MEDIUMTEXT"

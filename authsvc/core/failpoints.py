@@ -1,0 +1,28 @@
+"""Points at which tests kill a process, to see what is left: `AUTHSVC_FAILPOINT=name:count,...` kills it as it gets to `name`
+for the `count`-th time, and says so on standard error. Without that variable, which only tests set, a point does nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from itertools import count
+
+
+def _read(text: str) -> dict[str, tuple[int, Iterator[int]]]:
+    """For each name how often it may be reached, and a counter (which threads share: `next` is one step)."""
+    named = (one.partition(":") for one in text.split(",") if one)
+    return {name: (int(times or 1), count(1)) for name, _, times in named}
+
+
+_points = _read(os.environ.get("AUTHSVC_FAILPOINT", ""))
+
+
+def failpoint(name: str) -> None:
+    """Die here, if this is the point and the time."""
+    if name not in _points:
+        return
+    times, reached = _points[name]
+    if next(reached) == times:
+        os.write(2, f"died at {name}\n".encode())
+        os.kill(os.getpid(), signal.SIGKILL)

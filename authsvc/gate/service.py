@@ -1,0 +1,27 @@
+"""What the gate is made of in one process: built once, in `app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authsvc.core.settings import Settings
+from authsvc.gate import answers
+from authsvc.gate.asked import Asked
+from authsvc.gate.callers import Callers
+from authsvc.gate.checks import Checks
+from authsvc.gate.writes import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who calls, what is asked of whom, and the way that writes take."""
+
+    settings: Settings
+    callers: Callers
+    checks: Checks
+    writer: Writer
+
+    def challenge(self, asked: Asked | None, error: str) -> str:
+        """The challenge for a request that has to come again with a token."""
+        scope = asked.scope if asked else ""
+        return answers.challenge(self.settings.realm, self.settings.token_service, scope, error)

@@ -1,0 +1,123 @@
+"""The queue from the worker's side: what is due, whose it is, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+
+from authsvc.core.db import db, utcnow
+from authsvc.jobs import leases, service
+from authsvc.jobs.context import Stopped
+from authsvc.jobs.models import ERROR, PENDING, RUNNING, SUCCESS, Execution, PausedQueue, Task
+
+LEASE_SECONDS = 60.0
+_EXCLUSIVE = "job:"  # and a kind: the lease of who runs one that runs alone
+# A task whose worker died this often with it is not tried again: it may be what kills them.
+MAX_RUNS = 10
+
+
+class Candidate(NamedTuple):
+    """A task that may start."""
+
+    task_id: int
+    execution_id: int
+    kind: str
+
+
+def due(limit: int = 50) -> list[Candidate]:
+    """What waits and may start now, and what a dead worker left behind; the oldest first. Nothing of
+    kinds that are paused, or that run one at a time and do so now."""
+    shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE)
+    statement = select(Task.id, Task.execution_id, Task.kind).where(_may_start(utcnow()), Task.kind.not_in(shut))
+    return [Candidate(*row) for row in db.session.execute(statement.order_by(Task.id).limit(limit))]
+
+
+def _may_start(now: datetime) -> ColumnElement[bool]:
+    waits = and_(Task.status == PENDING, Task.due_at <= now)
+    left_behind = and_(Task.status == RUNNING, Task.lease_until < now)
+    return or_(waits, left_behind)
+
+
+def claim(candidate: Candidate, worker: str, *, exclusive: bool) -> Task | None:
+    """Make a task ours, now Running; None if somebody else was faster, or another run of its kind goes on."""
+    task_id, execution_id, kind = candidate
+    now = utcnow()
+    if exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker):
+        return None
+    service.lock(Execution.id == execution_id)
+    result: Any = db.session.execute(
+        update(Task)
+        .where(Task.id == task_id, _may_start(now))
+        .values(
+            status=RUNNING, worker=worker, start_time=now, update_time=now, lease_until=_lease(now), run_count=Task.run_count + 1
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    task = db.session.get(Task, task_id, populate_existing=True) if result.rowcount else None
+    if task is not None:
+        service.refresh(execution_id)
+    elif exclusive:
+        leases.give_back(_EXCLUSIVE + kind, worker)
+    return task
+
+
+def renew(task_id: int, kind: str, worker: str, *, exclusive: bool) -> None:
+    """Keep a running task, in the transaction that this protects.
+
+    Raises:
+        Stopped: it is ours no more.
+    """
+    now = utcnow()
+    kept = _end_of_ours(task_id, worker, {"lease_until": _lease(now), "update_time": now})
+    if not kept or (exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker)):
+        raise Stopped
+
+
+def succeed(task: Task, extra_attrs: Mapping[str, Any]) -> bool:
+    """Note that a run of ours ended well; False if it was stopped meanwhile."""
+    return _end(task, status=SUCCESS, extra_attrs={**task.extra_attrs, **extra_attrs}, status_message="")
+
+
+def fail(task: Task, reason: str, attempts: int) -> bool:
+    """Note that a run of ours failed: tried again later, unless it failed so often by now."""
+    if task.run_count < attempts:
+        wait = timedelta(seconds=15 + task.run_count**4)
+        return _end(task, status=PENDING, due_at=utcnow() + wait, status_message=reason[:1000])
+    return _end(task, status=ERROR, status_message=reason[:1000])
+
+
+def let_go(task: Task) -> None:
+    """Put back what the worker cannot finish, since it ends: the next worker runs it at once, and this run does not count."""
+    _end(task, status=PENDING, due_at=utcnow(), run_count=task.run_count - 1)
+
+
+def withdraw(task: Task) -> None:
+    """Hold up nobody any more with a run that was stopped."""
+    leases.give_back(_EXCLUSIVE + task.kind, task.worker)
+
+
+def _end(task: Task, **values: Any) -> bool:
+    now = utcnow()
+    if values["status"] != PENDING:
+        values["end_time"] = now
+    service.lock(Execution.id == task.execution_id)
+    ended = _end_of_ours(task.id, task.worker, values | {"lease_until": None, "update_time": now})
+    if ended:
+        service.refresh(task.execution_id)
+    withdraw(task)
+    return ended
+
+
+def _end_of_ours(task_id: int, worker: str, values: Mapping[str, Any]) -> bool:
+    result: Any = db.session.execute(
+        update(Task).where(Task.id == task_id, Task.worker == worker, Task.status == RUNNING).values(**values),
+        execution_options={"synchronize_session": False},
+    )
+    return bool(result.rowcount)
+
+
+def _lease(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)

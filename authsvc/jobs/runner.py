@@ -1,0 +1,99 @@
+"""Running a task: claimed, kept while it goes on, ended in one of five ways (well, failed, stopped, taken over, interrupted)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from authsvc.core.db import db, reading, transaction
+from authsvc.core.errors import DomainError
+from authsvc.core.settings import Settings
+from authsvc.distribution.client import RegistryClient
+from authsvc.jobs import queue
+from authsvc.jobs.context import Job, JobContext, Stopped
+from authsvc.jobs.logs import LogWriter
+from authsvc.jobs.models import Task
+from authsvc.jobs.queue import Candidate
+
+log = structlog.get_logger(component="jobs")
+
+
+class Interrupted(Exception):
+    """The worker ends; the next one is to run the task again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """One slot of a worker process: `worker` is its name; `is_ending` is asked at each `keep_going`."""
+
+    jobs: Mapping[str, Job]
+    settings: Settings
+    worker: str
+    is_ending: Callable[[], bool] = lambda: False
+
+    def run_next(self, registry: RegistryClient) -> bool:
+        """Run the oldest task that is due and free; False if there is none."""
+        with reading():
+            candidates = queue.due()
+        return any(self._run(candidate, registry) for candidate in candidates)
+
+    def _run(self, candidate: Candidate, registry: RegistryClient) -> bool:
+        job = self.jobs.get(candidate.kind)
+        with transaction():
+            task = queue.claim(candidate, self.worker, exclusive=job is not None and job.exclusive)
+            if task is None:
+                return False
+            db.session.flush()
+            db.session.expunge(task)
+        writer, started = LogWriter(task.id), time.monotonic()
+        outcome = self._outcome(job, task, writer, registry)
+        log.info("job_ended", kind=task.kind, task=task.id, outcome=outcome, seconds=round(time.monotonic() - started, 3))
+        return True
+
+    def _outcome(self, job: Job | None, task: Task, writer: LogWriter, registry: RegistryClient) -> str:
+        try:
+            if job is None or task.run_count > queue.MAX_RUNS:
+                reason = "there is no such job" if job is None else f"given up: {queue.MAX_RUNS} workers died with it"
+                return self._fail(task, writer, reason, attempts=0)
+            result = job.run(self._context(job, task, writer, registry))
+            with transaction():
+                writer.store()
+                return "succeeded" if queue.succeed(task, result) else "stopped"
+        except Interrupted:
+            with transaction():
+                writer.store()
+                queue.let_go(task)
+            return "interrupted"
+        except Stopped:
+            writer.write("stopped")
+            with transaction():
+                writer.store()
+                queue.withdraw(task)
+            return "stopped"
+        except DomainError as error:
+            return self._fail(task, writer, error.message, job.attempts if job else 0)
+        except Exception as error:
+            log.error("job_failed", kind=task.kind, exc_info=error)
+            return self._fail(task, writer, type(error).__name__, job.attempts if job else 0)
+
+    def _fail(self, task: Task, writer: LogWriter, reason: str, attempts: int) -> str:
+        writer.write(f"failed: {reason}")
+        with transaction():
+            writer.store()
+            queue.fail(task, reason, attempts)
+        return "failed"
+
+    def _context(self, job: Job, task: Task, writer: LogWriter, registry: RegistryClient) -> JobContext:
+        def keep_going() -> None:
+            if self.is_ending():
+                raise Interrupted
+            with transaction():
+                queue.renew(task.id, task.kind, self.worker, exclusive=job.exclusive)
+                writer.store()
+
+        payload: dict[str, Any] = dict(task.payload)
+        return JobContext(self.settings, registry, keep_going, payload, writer.write, task.id, task.execution_id)
