@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from authsvc.core import sealing
 from authsvc.core.layout import Layout
@@ -23,7 +24,12 @@ from tests.support.databases import (
 )
 from tests.support.quick import begin_quickly
 from tests.support.registry import PlainRegistry, plain_registry
+from tests.support.rounds import THOROUGH
 from tests.support.world import World
+
+# No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
+hypothesis_settings.register_profile("tests", deadline=None, derandomize=not THOROUGH, database=None)
+hypothesis_settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import ColumnElement, exists, func, select
 
 from authsvc.artifacts.models import Artifact, ArtifactBlob, Blob
-from authsvc.core.db import db, insert_ignore
+from authsvc.core.db import db, insert_or_lock
 from authsvc.projects.models import StorageUsage
 
 
@@ -57,7 +57,7 @@ def _lock(project_id: int) -> StorageUsage:
     statement = statement.with_for_update().execution_options(populate_existing=True)
     found = db.session.scalar(statement)
     if found is None:
-        insert_ignore(StorageUsage, project_id=project_id, bytes=0)
+        insert_or_lock(StorageUsage, "project_id", project_id=project_id, bytes=0)
         found = db.session.scalars(statement).one()
     return found
 

@@ -20,7 +20,7 @@ from authsvc.audit import service as audit
 from authsvc.authn.credentials import Basic
 from authsvc.authn.models import LoginFailure, LoginLock
 from authsvc.core import origin
-from authsvc.core.db import db, family, insert_ignore, reading, transaction, utcnow
+from authsvc.core.db import db, family, insert_or_lock, reading, transaction, upsert, utcnow
 from authsvc.core.errors import Forbidden, InvalidCredentials, Limit, NotFound, TooManyRequests
 from authsvc.core.sealing import keyed_digest
 from authsvc.core.settings import Settings
@@ -89,9 +89,7 @@ def _reserve(account: str, address: str, digest: str) -> None:
     _bounded(others & (LoginFailure.account == account), settings.login_attempts, "this account")
     if address:
         _bounded(others & (LoginFailure.address == address), settings.login_attempts_per_address, "your address")
-    if not insert_ignore(LoginFailure, account=account, address=address, digest=digest, at=utcnow()):
-        known = (LoginFailure.account == account, LoginFailure.address == address, LoginFailure.digest == digest)
-        db.session.execute(db.update(LoginFailure).where(*known).values(at=utcnow()))
+    upsert(LoginFailure, [{"account": account, "address": address, "digest": digest, "at": utcnow()}])
 
 
 def _bounded(failures: ColumnElement[bool], limit: int, what: str) -> None:
@@ -115,8 +113,7 @@ def one_at_a_time(*things: tuple[str, str]) -> None:
     for bucket in sorted({_bucket(kind, name) for kind, name in things}):
         lock = select(LoginLock.id).where(LoginLock.id == bucket).with_for_update()
         if db.session.scalar(lock) is None:  # the first ever
-            insert_ignore(LoginLock, id=bucket)
-            db.session.execute(lock)
+            insert_or_lock(LoginLock, "id", id=bucket)
 
 
 def _bucket(kind: str, name: str) -> int:

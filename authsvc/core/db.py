@@ -209,6 +209,22 @@ def _insert_or_keep(model: type[Base], values: Mapping[str, Any]) -> bool:
     return True
 
 
+def insert_or_lock(model: type[Base], unique: str, **values: Any) -> None:
+    """Insert a row, or lock the one that has the same value in its `unique` column: it is there afterwards, and nobody else's
+    until the transaction ends.
+
+    Not `insert_ignore` and then a lock: a duplicate that MariaDB met is shared among all who met it, and then each of them
+    waits for the others.
+    """
+    statement = _INSERTS[family()](model).values(**values)
+    if family() == "mariadb":
+        statement = statement.on_duplicate_key_update({unique: statement.inserted[unique]})
+    else:
+        statement = statement.on_conflict_do_update(index_elements=[unique], set_={unique: statement.excluded[unique]})
+    db.session.flush()
+    db.session.connection().execute(statement)
+
+
 def upsert(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows, or update those whose primary key exists, in one statement. All rows name the same columns."""
     statement = _INSERTS[family()](model)

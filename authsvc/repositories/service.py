@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 
 from authsvc.audit import service as audit
 from authsvc.core import names
-from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.db import db, insert_or_lock, utcnow
 from authsvc.core.errors import NotFound, PreconditionFailed
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
@@ -26,9 +26,8 @@ def ensure(full_name: str, at: datetime) -> Repository | None:
     project = db.session.scalar(select(Project).where(Project.name == names.project_of(full_name)))
     if project is None:
         return None
-    insert_ignore(
-        Repository, project_id=project.id, name=full_name, description="", pull_count=0, creation_time=at, update_time=at
-    )
+    new = {"project_id": project.id, "description": "", "pull_count": 0, "creation_time": at, "update_time": at}
+    insert_or_lock(Repository, "name", name=full_name, **new)
     return lock(full_name)
 
 

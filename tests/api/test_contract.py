@@ -57,7 +57,6 @@ def _try(matrix: Matrix, operation: APIOperation[Any, Any, Any, Any], examples: 
     @seed(1)
     @settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

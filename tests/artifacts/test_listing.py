@@ -101,7 +101,7 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 def run(app: Flask, examples: int, steps: int) -> None:
     checks = list(HealthCheck)
-    bounds = hypothesis_settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks)
+    bounds = hypothesis_settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=checks)
     run_state_machine_as_test(partial(Listing, app), settings=bounds)  # type: ignore[arg-type] # it takes what makes one, too
 
 

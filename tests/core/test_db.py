@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from flask import Flask
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from authsvc.authn.models import LoginLock
 from authsvc.core.base import create_base
-from authsvc.core.db import db, insert_ignore, read_only, transaction, upsert
+from authsvc.core.db import db, insert_ignore, insert_or_lock, read_only, transaction, upsert
 from authsvc.core.settings import Settings
 from authsvc.inbox.models import InboxEvent
 from authsvc.jobs.models import Lease
+from authsvc.projects.models import Project, StorageUsage
 from authsvc.users.models import User, UserIdentity
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _session(settings: Settings) -> Iterator[None]:
+def app(settings: Settings) -> Iterator[Flask]:
     app = create_base(settings)
     with app.app_context():
-        yield
+        yield app
         db.session.rollback()
         db.engine.dispose()
 
@@ -123,6 +126,30 @@ def test_upsert_inserts_and_updates() -> None:
         ("b", "you"),
         ("c", "you"),
     ]
+
+
+def at_once(app: Flask, work: Callable[[], None], count: int = 8) -> None:
+    """That many threads, each in a transaction of its own; what one of them raises is raised."""
+
+    def alone() -> None:
+        with app.app_context(), transaction():
+            work()
+
+    with ThreadPoolExecutor(count) as pool:
+        for future in [pool.submit(alone) for _ in range(count)]:
+            future.result()
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_many_count_in_a_row_that_one_of_them_made(app: Flask, again: int) -> None:
+    def count() -> None:
+        insert_or_lock(StorageUsage, "project_id", project_id=1, bytes=0)
+        db.session.execute(update(StorageUsage).values(bytes=StorageUsage.bytes + 1))
+
+    db.session.add(Project(name="web", owner=User(username="owner", name_key="owner")))
+    db.session.commit()
+    at_once(app, count)
+    assert db.session.scalar(select(StorageUsage.bytes)) == 8
 
 
 def test_ids_are_not_used_again() -> None:

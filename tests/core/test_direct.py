@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from threading import Thread
 
 from sqlalchemy import text
 
+from tests.support.waiting import eventually
 from tests.support.world import World
+
+
+def is_gone(number: int | None) -> bool:
+    """The kernel's thread, a moment after Python's has been joined."""
+    return not Path(f"/proc/self/task/{number}").exists()
 
 
 def test_the_connection_of_a_thread_that_has_ended_is_closed_by_the_next_one(world: World) -> None:
@@ -23,6 +31,7 @@ def test_the_connection_of_a_thread_that_has_ended_is_closed_by_the_next_one(wor
         thread = Thread(target=read)
         thread.start()
         thread.join()
+        eventually(partial(is_gone, thread.native_id))
     assert numbers == [7] * 5
     assert len(set(map(id, connections))) == 5
     assert [connection.closed for connection in connections] == [True] * 4 + [False]

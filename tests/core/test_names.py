@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +46,7 @@ def test_a_repository_name_means_the_same_in_a_path(name: str) -> None:
         assert is_project(project_of(name)) or "__" in name or "--" in name
 
 
-@pytest.mark.parametrize("evil", ["a" * 6000, "a-" * 3000, "a/" * 3000, "a." * 3000 + "!", "_" * 6000])
+@pytest.mark.parametrize("evil", ["a" * 2_000_000, "a-" * 1_000_000, "a/" * 1_000_000, "a." * 1_000_000 + "!", "_" * 2_000_000])
 def test_no_name_takes_long_to_refuse(evil: str) -> None:
-    started = time.perf_counter()
-    is_repository(evil), is_project(evil), is_tag(evil), is_digest(evil)
-    assert time.perf_counter() - started < 0.05
+    """Looking at each pair of its characters would take longer than a test may."""
+    assert not any(look(evil) for look in (is_repository, is_project, is_tag, is_digest))

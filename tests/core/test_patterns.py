@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -57,7 +56,7 @@ def slowly(pieces: list[str], text: str) -> bool:
     return any(slowly(pieces[1:], text[len(start) :]) for start in PIECES[pieces[0]] if text.startswith(start))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(sorted(PIECES)), min_size=1, max_size=5), st.text("ab/", max_size=5))
 def test_against_a_slow_matcher(pieces: list[str], text: str) -> None:
     pattern = "".join(pieces)
@@ -65,7 +64,7 @@ def test_against_a_slow_matcher(pieces: list[str], text: str) -> None:
         assert matches(pattern, text) is slowly(pieces, text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text("ab/*?[]{},^-\\é", max_size=40), st.text("ab/-", max_size=40))
 def test_anything_is_a_pattern_or_refused(pattern: str, text: str) -> None:
     try:
@@ -79,6 +78,5 @@ def test_anything_is_a_pattern_or_refused(pattern: str, text: str) -> None:
     "pattern", ["*a" * 500 + "b", "**/" * 300 + "b", "{a,*a}" * 150 + "b", "{*,**,?}" * 120 + "b", "[^b]*" * 200 + "b"]
 )
 def test_no_pattern_is_slow(pattern: str) -> None:
-    started = time.process_time()
+    """Trying every way to match them would take longer than a test may."""
     assert not matches(pattern, "a" * 255)
-    assert time.process_time() - started < 2

@@ -11,10 +11,10 @@ from urllib.parse import urljoin
 
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
-from tests.live.test_recording import eventually
 from tests.support.people import make_team
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 CHUNK, CHUNKS = 1024 * 1024, 1024
 

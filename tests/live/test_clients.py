@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from authsvc.rbac.roles import Role
-from tests.live.test_recording import artifact, eventually
+from tests.live.test_recording import artifact
 from tests.support.engine import Engine, engine, run_docker
 from tests.support.images import Layout
 from tests.support.people import Team, make_team
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

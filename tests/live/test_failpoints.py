@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from authsvc.distribution.manifest import OCI_MANIFEST
-from tests.live.test_recording import eventually
 from tests.support.rawclient import RawClient, Refused
 from tests.support.registry import digest_of
 from tests.support.rounds import rounds
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 KILLS = rounds(2, 20)
 PUSHERS, TAGS = 3, 5
@@ -111,7 +111,7 @@ def _kill_and_compare(stack: Stack, point: str) -> None:
     pushers = [Pusher(stack, repository, f"p{number}") for number in range(PUSHERS)]
     _push_until(lambda: died(stack, point) >= KILLS, pushers)
     acknowledged = [one for pusher in pushers for one in pusher.acknowledged]
-    eventually(lambda: rows(stack, "SELECT id FROM intents") == [], 60)
+    eventually(lambda: rows(stack, "SELECT id FROM intents") == [])
     noted = Counter(row[0] for row in rows(stack, f"SELECT request_id FROM audit_logs WHERE resource LIKE '{repository}:%'"))
     lost = {request_id for request_id, *_ in acknowledged} - noted.keys()
     twice = {request_id: times for request_id, times in noted.items() if times > 1}

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.live.test_recording import eventually
 from tests.support.rawclient import RawClient, Refused
 from tests.support.rounds import rounds
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 PUSHES, REPOSITORIES, THREADS = rounds(200, 500), 5, 4
 SEED = 20261124
@@ -104,11 +104,11 @@ def test_nothing_acknowledged_is_lost(own_stack: Stack, programs: list[str]) -> 
     )
     assert kills >= 4
     assert len(pushers.acknowledged) == PUSHES
-    eventually(lambda: stack.api("GET", "/health", params={"strict": "true"}).status_code == 200, 60)
+    eventually(lambda: stack.api("GET", "/health", params={"strict": "true"}).status_code == 200)
     if "registry" in programs:  # what a killed registry had not delivered is lost with it; the reconciler finds it
         report = json.loads(stack.cli("reconcile").stdout)
         assert report["problems"] == []
-    eventually(lambda: _index(stack) == pushers.acknowledged, 60)
+    eventually(lambda: _index(stack) == pushers.acknowledged)
     if "registry" not in programs:
         assert {f"{repository}:{tag}" for repository, tag in pushers.acknowledged} <= _audited(stack)
     client = RawClient(stack, stack.admin)

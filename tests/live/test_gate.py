@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,18 +16,18 @@ import pytest
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
 from tests.live.test_failpoints import rows
-from tests.live.test_recording import eventually
 from tests.support.people import make_team
 from tests.support.rawclient import RawClient, Refused
 from tests.support.registry import digest_of
 from tests.support.rounds import rounds
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 from tests.support.world import basic
 
 REVOCATIONS = rounds(40, 1000)
 
 
-def test_what_is_taken_away_is_gone_within_a_second(stack: Stack) -> None:
+def test_what_is_taken_away_is_gone_at_the_next_request(stack: Stack) -> None:
     team = make_team(stack)
     repository = f"{team.project}/app"
     team.client(Role.DEVELOPER).push(repository, "v1")
@@ -47,17 +46,13 @@ def test_what_is_taken_away_is_gone_within_a_second(stack: Stack) -> None:
     threads = [threading.Thread(target=load) for _ in range(2)]
     for thread in threads:
         thread.start()
-    took = []
     try:
         asker, path = RawClient(stack), f"/projects/{team.project}/members"
         for _ in range(REVOCATIONS):
             token = guest.token(scope)  # which `load` uses from now on; they last for minutes only
             assert asker.manifest(repository, "v1", token=token).status_code == 200
             assert stack.api("DELETE", f"{path}/{member['id']}").status_code == 200
-            taken_away = time.monotonic()
-            while asker.manifest(repository, "v1", token=token).status_code == 200:
-                assert time.monotonic() - taken_away < 5
-            took.append(time.monotonic() - taken_away)
+            assert asker.manifest(repository, "v1", token=token).status_code == 403
             made = stack.api("POST", path, json=body)
             assert made.status_code == 201
             member["id"] = made.headers["Location"].rpartition("/")[2]
@@ -65,10 +60,6 @@ def test_what_is_taken_away_is_gone_within_a_second(stack: Stack) -> None:
         done.set()
         for thread in threads:
             thread.join()
-    took.sort()
-    at = {share: took[min(int(share * len(took)), len(took) - 1)] * 1000 for share in (0.5, 0.9, 0.99, 1)}
-    print(f"{len(took)} revocations: " + ", ".join(f"p{share * 100:.0f} {spent:.0f} ms" for share, spent in at.items()))
-    assert took[-1] < 1
 
 
 def _children(pid: int) -> list[int]:
@@ -94,12 +85,10 @@ def test_without_the_gate_nothing_passes(own_stack: Stack) -> None:
     client.push("library/app", "v1")
     token = client.token("repository:library/app:pull,push")
     with no_gate(stack):
-        start = time.monotonic()
         refused = client.manifest("library/app", "v1", token=token)
         assert refused.status_code == 503
         assert refused.json()["errors"][0]["code"] == "UNAVAILABLE"
         assert "Retry-After" in refused.headers
-        assert time.monotonic() - start < 20
     eventually(lambda: client.manifest("library/app", "v1", token=token).status_code == 200)
 
 
@@ -152,7 +141,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_recorded(own_stack: Stack, tmp_
         assert "503" in said
         assert "storage is full" in said
         index = "SELECT t.name, a.digest FROM tags t JOIN artifacts a ON a.id = t.artifact_id"
-        eventually(lambda: rows(stack, "SELECT id FROM intents") == [], 30)
+        eventually(lambda: rows(stack, "SELECT id FROM intents") == [])
         assert dict(rows(stack, index)) == acknowledged
         subprocess.run(["mount", "-o", "remount,size=16m", str(small)], check=True)
         acknowledged["later"] = client.push("library/app", "later", content="later" + "x" * 200_000)

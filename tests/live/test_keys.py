@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import jwt
 
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 
 def test_ten_rotations_under_pulls(stack: Stack) -> None:
@@ -17,18 +17,15 @@ def test_ten_rotations_under_pulls(stack: Stack) -> None:
     old = client.token("repository:library/rotated:pull")
     failures: list[str] = []
     used: set[str] = set()
-    pulls = 0
     done = threading.Event()
 
     def pull() -> None:
-        nonlocal pulls
         puller = RawClient(stack)
         while not done.wait(0.05):
             token = puller.token("repository:library/rotated:pull")
             used.add(str(jwt.get_unverified_header(token)["kid"]))
             for one in (token, old):
                 answer = puller.manifest("library/rotated", "v1", token=one)
-                pulls += 1
                 if answer.status_code != 200:
                     failures.append(f"{answer.status_code} {answer.text}")
 
@@ -39,12 +36,10 @@ def test_ten_rotations_under_pulls(stack: Stack) -> None:
         rotated = []
         for _ in range(10):
             rotated.append(stack.cli("keys", "rotate").stdout.strip())
-            time.sleep(0.2)
+            eventually(lambda: rotated[-1] in used)
     finally:
         done.set()
         thread.join()
     assert failures == []
-    assert pulls > 40
-    assert set(rotated) <= used, "every key was in use at once after its rotation"
     assert stack.cli("keys", "show").stdout.strip() == rotated[-1]
     assert stack.pids("registry") == registry, "no restart"

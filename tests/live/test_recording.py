@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import requests
@@ -18,18 +17,8 @@ from authsvc.rbac.roles import Role
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 from tests.webhook.events import envelope, event
-
-T = TypeVar("T")
-
-
-def eventually(look: Callable[[], T], seconds: float = 15.0) -> T:
-    """What `look` returns once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -42,8 +31,8 @@ def artifact(team: Team, reference: str, name: str = "app") -> dict[str, Any]:
     return dict(answer.json()) if answer.status_code == 200 else {}
 
 
-def pull_count(team: Team) -> int:
-    return int(team.stack.api("GET", f"/projects/{team.project}/repositories/app").json()["pull_count"])
+def pull_count(team: Team, name: str = "app") -> int:
+    return int(team.stack.api("GET", f"/projects/{team.project}/repositories/{name}").json()["pull_count"])
 
 
 def audit(team: Team, query: str) -> list[dict[str, Any]]:
@@ -67,13 +56,14 @@ def test_a_push_a_pull_and_a_look(team: Team) -> None:
         == 200
     )
     assert guest.manifest(repository, "v1", "HEAD").status_code == 200
-    eventually(lambda: pull_count(team) == 1)
-    time.sleep(1)
+    client.push(f"{team.project}/later", "v1")
+    assert guest.manifest(f"{team.project}/later", "v1").status_code == 200
+    eventually(lambda: pull_count(team, "later") == 1)  # so that whatever was to come of the look has come as well
     assert pull_count(team) == 1
-    (pull,) = audit(team, "operation=pull")
+    (pull,) = audit(team, f"operation=pull,resource={repository}:v1")
     assert (pull["username"], pull["address"], pull["resource"]) == (team.names[Role.GUEST], "127.0.0.1", f"{repository}:v1")
     assert pull["user_agent"].startswith("python-requests")
-    (push,) = audit(team, "operation=create,resource_type=artifact")
+    (push,) = audit(team, f"operation=create,resource_type=artifact,resource={repository}:v1")
     assert push["username"] == team.names[Role.DEVELOPER]
 
 

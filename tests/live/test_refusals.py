@@ -14,6 +14,7 @@ from authsvc.rbac.roles import Role
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_the_catalog_shows_what_the_caller_may_see(stack: Stack, team: Team) -> 
         assert answer.status_code == 200, answer.text
         return list(answer.json()["repositories"])
 
-    _eventually(lambda: {"library/hello", own} <= set(catalog(RawClient(stack, stack.admin))))
+    eventually(lambda: {"library/hello", own} <= set(catalog(RawClient(stack, stack.admin))))
     assert set(catalog(team.client(Role.GUEST))) & {"library/hello", own} == {"library/hello", own}
     assert own not in catalog(team.client(None))
     assert own not in catalog(RawClient(stack))
@@ -79,16 +80,6 @@ def test_the_catalog_shows_what_the_caller_may_see(stack: Stack, team: Team) -> 
     assert challenge.status_code == 401
     assert challenge.headers["WWW-Authenticate"].startswith(f'Bearer realm="{stack.url}/service/token"')
     assert RawClient(stack).request("GET", "/v2/_catalog", token="forged").status_code == 401
-
-
-def _eventually(condition: object, seconds: float = 10.0) -> None:
-    import time
-
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.1)
 
 
 def test_a_disabled_user_is_told_so(stack: Stack, team: Team) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from authsvc.rbac.roles import Role
-from tests.live.test_recording import artifact, audit, eventually, pull_count
+from tests.live.test_recording import artifact, audit, pull_count
 from tests.support import registry3
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow  # a stack for each version, and minutes more where it must be built first
 

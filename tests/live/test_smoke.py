@@ -8,6 +8,7 @@ from pathlib import Path
 import requests
 
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 
 def test_it_starts_proves_itself_and_says_how_to_log_in(stack: Stack) -> None:
@@ -17,13 +18,14 @@ def test_it_starts_proves_itself_and_says_how_to_log_in(stack: Stack) -> None:
 
 
 def test_an_idle_stack_is_idle(stack: Stack) -> None:
-    """A loop that never sleeps shows nowhere else."""
-    time.sleep(3)
-    programs = ("worker", "webhook", "api", "token")
-    before = {program: _cpu_seconds(stack, program) for program in programs}
-    time.sleep(5)
-    used = {program: (_cpu_seconds(stack, program) - before[program]) / 5 for program in programs}
-    assert all(share < 0.15 for share in used.values()), used
+    """A loop that never sleeps shows nowhere else. What was asked before may still keep it busy for a while."""
+
+    def rests() -> bool:
+        before = {program: _cpu_seconds(stack, program) for program in ("worker", "webhook", "api", "token")}
+        time.sleep(3)
+        return all(_cpu_seconds(stack, program) - seconds < 0.45 for program, seconds in before.items())
+
+    eventually(rests)
 
 
 def _cpu_seconds(stack: Stack, program: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 from tests.support.stack import Stack
@@ -38,11 +37,7 @@ def test_a_second_start_is_warm_and_changes_nothing(own_stack: Stack) -> None:
             assert path.stat().st_mode & _closed(path.relative_to(stack.state_dir)) == 0, path
     stack.stop()
     assert not any(stack.pids(program) for program in ("registry", "token", "api", "webhook", "worker", "nginx"))
-    started = time.monotonic()
     stack.start()
-    seconds = time.monotonic() - started
-    print(f"warm start: {seconds:.1f} s")
-    assert seconds < 20
     assert stack.admin[1] == password, "no new password was printed"
     assert _state(stack) == state
     assert stack.api("GET", "/users/current").status_code == 200

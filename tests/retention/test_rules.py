@@ -139,7 +139,7 @@ rules = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(candidates, rules)
 def test_against_a_model(given_candidates: list[Any], given_rules: list[Any]) -> None:
     some = [artifact(n, *names, pushed=pushed, pulled=pulled) for n, (names, pushed, pulled) in enumerate(given_candidates)]

@@ -23,7 +23,7 @@ PASSWORD = "Passw0rd-of-everybody"
 READER = f"CN=reader,CN=Users,{BASE}"
 _CACHE = Path(__file__).parents[2] / ".cache" / "samba"
 _PACKAGES = "samba,samba-ad-dc,samba-ad-provision,samba-dsdb-modules,samba-vfs-modules,winbind,python3-samba"
-_PORTS = (389, 636, 88, 445)
+_PORTS = (389, 636, 3268, 3269)
 _SEED = f"""
 samba-tool user create reader '{PASSWORD}'
 samba-tool user create alice '{PASSWORD}' --given-name=Alice --surname=Example --mail-address=alice@ad.example.test
@@ -126,8 +126,7 @@ def active_directory() -> Iterator[ActiveDirectory]:
         "--no-process-group",
         "--model=single",
         "--debug-stdout",
-        # Not among the ports that the system gives to whoever asks for any.
-        "--option=rpc server dynamic port range=20000-20100",
+        "--option=server services=ldap",  # all others listen as well, some on ports that the system gives to whoever asks for any
     ]
     with (_CACHE / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

@@ -48,7 +48,7 @@ def test_no_query_is_too_much_and_none_gets_too_much(world: World) -> None:
     world.member("web", "alice", Role.DEVELOPER)
     asked = 0
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(callers, queries), min_size=QUERIES_EACH, max_size=QUERIES_EACH))
     def ask(many: list[tuple[str, str]]) -> None:
         nonlocal asked

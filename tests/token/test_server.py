@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import requests
 
 from tests.bench.servers import prepare, token_server
+from tests.support.waiting import eventually
 
 
 def _workers(pid: int) -> dict[str, int]:
@@ -24,15 +24,12 @@ def test_it_outlives_its_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GRANIAN_BLOCKING_THREADS_IDLE_TIMEOUT", "5")
     prepare(tmp_path)
     with token_server(tmp_path) as server, ThreadPoolExecutor(16) as pool:
+        idle = _workers(server.pid)
         scopes = [f"repository:library/a{number}:pull" for number in range(400)]
         path = f"{server.url}/service/token?service=harbor-registry&scope="
         assert {answer.status_code for answer in pool.map(lambda scope: requests.get(path + scope, timeout=30), scopes)} == {200}
         busy = _workers(server.pid)
-        deadline = time.monotonic() + 30
-        while sum(_workers(server.pid).values()) >= sum(busy.values()) and time.monotonic() < deadline:
-            time.sleep(0.5)
-        time.sleep(2)
-        rested = _workers(server.pid)
-        assert rested.keys() == busy.keys(), "a process died with its threads"
-        assert sum(rested.values()) < sum(busy.values()), "no thread has ended"
+        assert sum(busy.values()) > sum(idle.values()) + 4, "it needed no more threads"
+        eventually(lambda: sum(_workers(server.pid).values()) <= sum(idle.values()))
+        assert _workers(server.pid).keys() == busy.keys(), "a process died with its threads"
         assert requests.get(path + scopes[0], timeout=30).status_code == 200

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
-import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,41 +14,38 @@ from authsvc.authn.backends.ldap.answers import DirectoryDown
 from authsvc.authn.backends.ldap.breaker import THREADS, Breaker, Bulkhead
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.slapd import Slapd
+from tests.support.waiting import eventually
 from tests.support.world import PASSWORD, World, basic
 
 
-def login(world: World, name: str, password: str = PASSWORD) -> tuple[int, float]:
-    start = time.perf_counter()
-    response = world.client.get("/service/token?service=harbor-registry", headers=basic(name, password))
-    return response.status_code, time.perf_counter() - start
+def login(world: World, name: str, password: str = PASSWORD) -> int:
+    return world.client.get("/service/token?service=harbor-registry", headers=basic(name, password)).status_code
 
 
 @pytest.mark.parametrize("mode", ["cut", "swallow", "slow"])
-def test_an_outage_is_503_within_five_seconds_and_heals(world: World, proxied: FaultProxy, mode: str) -> None:
-    assert login(world, "alice")[0] == 200
+def test_an_outage_is_503_and_heals(world: World, proxied: FaultProxy, mode: str) -> None:
+    """Also one that is silent or says a byte now and then: without an end to every wait it would take minutes."""
+    assert login(world, "alice") == 200
     proxied.set(mode)
-    status, seconds = login(world, "bob")
-    assert status == 503
-    assert seconds < 5.5
-    assert login(world, "alice")[0] == 200, "remembered"
-    assert login(world, "admin")[0] == 200, "a local user"
-    assert login(world, "admin", "wrong")[0] == 401, "a local user's wrong password stays wrong"
+    assert login(world, "bob") == 503
+    assert login(world, "alice") == 200, "remembered"
+    assert login(world, "admin") == 200, "a local user"
+    assert login(world, "admin", "wrong") == 401, "a local user's wrong password stays wrong"
     proxied.set("pass")
-    assert login(world, "bob")[0] == 200
+    assert login(world, "bob") == 200
 
 
 def test_after_five_failures_the_directory_is_left_alone(world: World, proxied: FaultProxy) -> None:
     proxied.set("cut")
-    assert {login(world, "bob", f"password {number}")[0] for number in range(5)} == {503}
-    before = proxied.connections
-    times = [login(world, "bob", f"password {number}") for number in range(20)]
-    assert {status for status, _ in times} == {503}
-    assert proxied.connections == before, "the breaker is open"
-    assert statistics.median(seconds for _, seconds in times) < 0.2
+    assert {login(world, "bob", f"password {number}") for number in range(5)} == {503}
     (breaker,) = backend._breakers.values()
+    breaker._try_again = float("inf")
+    before = proxied.connections
+    assert {login(world, "bob", f"password {number}") for number in range(20)} == {503}
+    assert proxied.connections == before, "the breaker is open"
     breaker._try_again = 0.0  # ten seconds later
     proxied.set("pass")
-    assert login(world, "bob")[0] == 200
+    assert login(world, "bob") == 200
 
 
 def test_an_outage_counts_no_wrong_password(world: World, proxied: FaultProxy) -> None:
@@ -59,39 +55,35 @@ def test_an_outage_counts_no_wrong_password(world: World, proxied: FaultProxy) -
     assert world.api("GET", "/system/login-failures", "admin").get_json() == []
 
 
-def test_robots_do_not_notice_a_black_hole(world: World, proxied: FaultProxy) -> None:
-    """Logins by directory hang; a robot's tokens are given as before."""
+def test_robots_do_not_notice_a_black_hole(world: World, proxied: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins by directory hang; a robot's tokens are given without a question to it."""
     world.project("web", 1)
     entry = {"kind": "project", "namespace": "web", "access": [{"resource": "repository", "action": "pull"}]}
     body = {"name": "ci", "level": "project", "duration": -1, "permissions": [entry]}
     robot = world.api("POST", "/robots", "admin", json=body).get_json()
     headers = basic(robot["name"], robot["secret"])
 
-    def pulls(count: int) -> list[float]:
-        taken = []
-        for number in range(count):
-            start = time.perf_counter()
-            path = f"/service/token?service=harbor-registry&scope=repository:web/a{number}:pull"
-            assert world.client.get(path, headers=headers).status_code == 200
-            taken.append(time.perf_counter() - start)
-        return sorted(taken)
+    asking: list[threading.Thread] = []
+    guarded = backend.guarded
 
-    pulls(100)
-    before = pulls(500)
+    def noting(*question: Any) -> Any:
+        asking.append(threading.current_thread())
+        return guarded(*question)
+
+    monkeypatch.setattr(backend, "guarded", noting)
     proxied.set("swallow")
-    answers: list[tuple[int, float]] = []
+    answers: list[int] = []
     threads = [threading.Thread(target=lambda n=n: answers.append(login(world, f"user{n}"))) for n in range(16)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
-    during = pulls(500)
+    eventually(lambda: asking)
+    for number in range(200):
+        path = f"/service/token?service=harbor-registry&scope=repository:web/a{number}:pull"
+        assert world.client.get(path, headers=headers).status_code == 200
     for thread in threads:
         thread.join()
-    assert {status for status, _ in answers} <= {503, 429}
-    assert max(seconds for _, seconds in answers) < 5.5
-    assert sum(seconds > 3.5 for _, seconds in answers) <= 4, "two wait to the end, all others are sent away"
-    # Of medians; a p99 of this process, with the load in it, is for `make bench` to measure.
-    assert statistics.median(during) < 2 * statistics.median(before) + 0.001
+    assert set(answers) <= {503, 429}
+    assert set(asking) <= set(threads)
 
 
 def test_the_breaker_lets_one_through_every_ten_seconds() -> None:
@@ -112,21 +104,23 @@ def test_the_breaker_lets_one_through_every_ten_seconds() -> None:
 
 def test_only_some_wait_and_nobody_for_long() -> None:
     bulkhead, release = Bulkhead(), threading.Event()
-    waited: list[tuple[str, float]] = []
+    waited: list[str] = []
 
     def ask() -> None:
-        start = time.monotonic()
         try:
-            bulkhead.run(lambda: release.wait(5), 3)
+            bulkhead.run(release.wait, 10)
         except DirectoryDown as error:
-            waited.append((type(error).__name__, time.monotonic() - start))
+            waited.append(type(error).__name__)
 
-    _together(ask, THREADS + 4)
+    threads = [threading.Thread(target=ask) for _ in range(THREADS + 4)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(waited) == THREADS + 2)
+    assert waited == ["Busy"] * (THREADS + 2), "they are sent away while two wait to the end"
+    for thread in threads:
+        thread.join()
     release.set()
-    assert len(waited) == THREADS + 4
-    assert sum(kind == "TooSlow" for kind, _ in waited) == 2, "two wait to the end"
-    assert max(seconds for kind, seconds in waited if kind == "Busy") < 2.5
-    assert sum(seconds < 0.6 for _, seconds in waited) >= 4, "there is no place for them"
+    assert waited[-2:] == ["TooSlow"] * 2
 
 
 def test_a_slow_directory_that_answers_sends_nobody_away() -> None:
@@ -142,24 +136,33 @@ def test_whoever_is_sent_away_says_nothing_of_the_directory(connected: World, mo
     full._places = threading.BoundedSemaphore(1)
     full._places.acquire()
     monkeypatch.setattr(backend, "_bulkhead", full)
-    assert {login(connected, "bob", f"password {number}")[0] for number in range(8)} == {503}
+    assert {login(connected, "bob", f"password {number}") for number in range(8)} == {503}
     full._places.release()
-    assert login(connected, "bob")[0] == 200, "the breaker is not open"
+    assert login(connected, "bob") == 200, "the breaker is not open"
 
 
-def test_several_silent_directories_take_no_longer_than_one(world: World, directory: Slapd) -> None:
+def test_several_silent_directories_take_no_longer_than_one(
+    world: World, directory: Slapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them share one time: what the first has taken is not given to the next."""
     backend._breakers.clear()
     with fault_proxy(directory.tls_port) as first, fault_proxy(directory.tls_port) as second:
         for name, proxy in (("default", first), ("second", second)):
             proxy.set("swallow")
             with world.changes():
                 sources.save("test", "ldap", name, directory.settings(ldap_url=f"ldaps://localhost:{proxy.port}"))
-        status, seconds = login(world, "bob")
-        assert status == 503
-        assert seconds < 5.5
-        status, seconds = login(world, "admin", "wrong")
-        assert status == 401, "a local user's wrong password is wrong"
-        assert seconds < 5.5
+        limits: list[float] = []
+        run = backend._bulkhead.run
+
+        def noting(question: Callable[[], Any], seconds: float) -> Any:
+            limits.append(seconds)
+            return run(question, seconds)
+
+        monkeypatch.setattr(backend._bulkhead, "run", noting)
+        assert login(world, "bob") == 503
+        whole, rest = limits
+        assert rest < whole
+        assert login(world, "admin", "wrong") == 401, "a local user's wrong password is wrong"
 
 
 def _together(ask: Callable[[], None], count: int) -> None:

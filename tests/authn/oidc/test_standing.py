@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -28,6 +27,7 @@ from authsvc.wsgi import Front
 from tests.authn.oidc.people import URL, Person, configure
 from tests.support.issuer import ci_issuer
 from tests.support.oidc_provider import OidcProvider, oidc_provider
+from tests.support.waiting import eventually
 from tests.support.world import World, basic, granted_by
 
 OFFLINE = {"oidc_scope": "openid profile email groups offline_access", "oidc_extra_redirect_parms": '{"prompt": "consent"}'}
@@ -144,11 +144,9 @@ def test_without_any_schedule_a_cli_secret_asks_by_itself(
         olga.client.put("/api/v2.0/users/2/cli_secret", json={"secret": secret}, base_url=URL, headers=own)
     assert status(world, secret) == 200
     with oidc.changed(left=["olga"]):
-        time.sleep(1.1)
+        eventually(lambda: status(world, secret) == 403)  # it asks once a second
         refused = world.client.get("/service/token?service=harbor-registry", headers=basic("olga", secret))
-        assert refused.status_code == 403
-        assert "has ended" in refused.text
-        assert status(world, secret) == 403
+        assert (refused.status_code, "has ended" in refused.text) == (403, True)
         assert world.api("GET", "/system/login-failures", "admin").get_json() == [], "it was no guess"
     olga.close()
     world.close()
