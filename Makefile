@@ -5,7 +5,9 @@ LOCK := .venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-find-links
 CODE := authsvc webhook tests
 TESTS := $(PYTHON) -m pytest --durations 12
-UNIT := $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
+# Tests wait for servers and for each other more than they compute.
+JOBS := $(shell echo $$((2 * $$(nproc))))
+UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
 
 .PHONY: help run test check lint format unit unit-postgresql unit-mariadb live bench lock clean
 
@@ -27,6 +29,9 @@ lint: .venv/test ## format, lint, types, import contracts
 	.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo --config setup.cfg
 
+t: .venv/test ## some tests, at once: make t T=tests/token/test_scope.py, or T="tests/token -k refresh"
+	@$(PYTHON) -m pytest $(T)
+
 format: .venv/test ## format and mend what can be mended by machine
 	.venv/bin/ruff check --fix --quiet $(CODE) || true
 	.venv/bin/ruff format $(CODE)
@@ -41,7 +46,7 @@ unit-mariadb: .venv/test ## and on a MariaDB server of its own
 	$(UNIT) --ignore tests/bench -m "not slow" --database mariadb
 
 live: .venv/test ## the whole stack with real clients
-	$(TESTS) tests/live tests/conformance
+	$(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench
@@ -54,5 +59,5 @@ lock: .venv/test ## choose the newest versions of all packages
 .venv/test:
 	@deploy/install test
 
-clean: ## remove the virtual environment and caches; state stays in var/
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+clean: ## remove the virtual environment and caches; state stays in var/, what tests made once in ~/.cache/tidegate-tests
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

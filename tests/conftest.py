@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -22,10 +24,13 @@ from tests.support.databases import (
     mariadb_server,
     postgres_server,
 )
+from tests.support.ports import NOWHERE
 from tests.support.quick import begin_quickly
 from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.rounds import THOROUGH
 from tests.support.world import World
+
+ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address")
 
 # No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
 hypothesis_settings.register_profile("tests", deadline=None, derandomize=not THOROUGH, database=None)
@@ -37,7 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What knows no database has nothing to say about the second and third one."""
+    for item in items:
+        if THOROUGH:
+            item.add_marker(pytest.mark.timeout(0), append=False)
+        elif "live" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(180))
+    # What knows no database has nothing to say about the second and third one.
     if config.getoption("--database") != "sqlite":
         known = [item for item in items if "databases" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=[item for item in items if item not in known])
@@ -48,6 +58,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _quick_beginnings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         begin_quickly(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_world_only() -> Iterator[None]:
+    """What runs on the default ports is somebody's installation."""
+    defaults = [getattr(Settings(), name) for name in ADDRESSES]
+    forbidden = {int(address.rpartition(":")[2]) for address in defaults} | {Settings().http_port, Settings().https_port}
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        assert not isinstance(address, tuple) or address[1] not in forbidden, f"a test asks {address}"
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked)
         yield
 
 
@@ -81,10 +107,12 @@ def make_settings(databases: Databases, keys: Path, tmp_path: Path) -> Callable[
 
 
 def new_settings(databases: Databases, keys: Path, directory: Path, **changes: object) -> Settings:
-    """Settings for a new installation below a directory."""
+    """Settings for a new installation below a directory, with neighbours where nobody listens: an installation that runs on this
+    machine has nothing to do with it."""
     state_dir = directory / "state"
     shutil.copytree(keys, state_dir / "keys", dirs_exist_ok=True)
-    settings = Settings(state_dir=state_dir, database_url=databases.new(), **changes)  # type: ignore[arg-type]
+    given: dict[str, Any] = dict.fromkeys(ADDRESSES, NOWHERE) | changes
+    settings = Settings(state_dir=state_dir, database_url=databases.new(), **given)
     sealing.prepare(Layout(settings))
     return settings
 

@@ -8,9 +8,9 @@ import inspect
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from authsvc.core.settings import Settings
 from tests.api.matrix import Matrix
 from tests.api.operations import ADMIN
 from tests.support.ports import free_ports
+from tests.support.waiting import until_up
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute")  # the client's own
 
@@ -74,7 +75,7 @@ KEYS = {
 
 
 @pytest.fixture
-def url(matrix: Matrix) -> Iterator[str]:
+def url(matrix: Matrix, tmp_path: Path) -> Iterator[str]:
     """The API on a real server behind the stack's nginx, with the world's database."""
     settings: Settings = matrix.world.front.flask.config["TIDEGATE"]
     http, api = free_ports(2)
@@ -88,32 +89,27 @@ def url(matrix: Matrix) -> Iterator[str]:
         "HTTP_PORT": str(http),
         "TLS": "false",
     }
-    environ = os.environ | {f"TIDEGATE_{name}": value for name, value in ours.items()}
+    environ = (
+        os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin"} | {f"TIDEGATE_{name}": value for name, value in ours.items()}
+    )
     subprocess.run([sys.executable, "-m", "authsvc.cli", "prepare"], env=environ, check=True, capture_output=True)
     gunicorn = [sys.executable, "-m", "gunicorn", "--threads", "4", "-b", ours["API_ADDRESS"], "authsvc.wsgi:create_front()"]
     nginx = ["nginx", "-c", str(Layout(settings).config / "nginx.conf"), "-p", str(settings.state_dir)]
-    with _running(gunicorn, environ), _running(nginx, environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}):
-        _wait(f"http://127.0.0.1:{http}/api/v2.0/ping")
+    ping = f"http://127.0.0.1:{http}/api/v2.0/ping"
+    with _running(gunicorn, environ, tmp_path / "api.log") as process, _running(nginx, environ, tmp_path / "nginx.log"):
+        until_up(process, tmp_path / "api.log", lambda: requests.get(ping, timeout=5).ok)
         yield f"http://127.0.0.1:{http}/api/v2.0"
 
 
 @contextmanager
-def _running(command: list[str], environ: Mapping[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _running(command: list[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _wait(url: str) -> None:
-    for _ in range(300):
-        with suppress(requests.RequestException):
-            if requests.get(url, timeout=1).status_code == 200:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
 
 
 def _client(matrix: Matrix, url: str) -> HarborAsyncClient:

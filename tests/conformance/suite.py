@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.support import gotools
+from tests.support import gotools, once
 
 _MODULE = "github.com/opencontainers/distribution-spec/conformance"
 _VERSION = "v0.0.0-20260831232431-97274622c111"
@@ -38,7 +38,7 @@ def run(host: str, directory: Path, *, user: tuple[str, str] | None = None, ca: 
     Raises:
         NoGo
     """
-    program = gotools.build(_MODULE, _VERSION, gotools.CACHE / "conformance" / _VERSION)
+    program = gotools.build(_MODULE, _VERSION, once.CACHE / "conformance" / _VERSION)
     directory.mkdir(parents=True)
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OCI_")}
     environ |= {

@@ -16,6 +16,8 @@ from tests.support.gotools import NoGo
 from tests.support.registry import plain_registry
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.timeout(1800)  # the suite and a registry are built before they first run
+
 # What the gateway cannot give, as long as the registry behind it does not have it: digests of SHA-512 (it stores everything by
 # SHA-256), chunks that are refused when they come out of order, ranges that are refused when they are none. What it does
 # not want to give: layers that are to be fetched from elsewhere.

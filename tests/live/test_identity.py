@@ -23,6 +23,8 @@ from tests.support.slapd import Slapd
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.timeout(600)  # Samba is installed before the first one
+
 LOCAL_PASSWORD = "a local password"
 KINDS = ["local", "ldaps", "starttls", "ad account", "ad principal", "oidc", "robot", "robot alias", "access token", "keyless"]
 

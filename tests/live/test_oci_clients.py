@@ -16,6 +16,8 @@ from tests.support.images import Layout
 from tests.support.people import Team, make_team
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.timeout(1800)  # they are built before they first run
+
 
 class Desk:
     """A maintainer's command line, with a home, credentials and trust of its own."""

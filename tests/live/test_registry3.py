@@ -16,7 +16,8 @@ from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.slow  # a stack for each version, and minutes more where it must be built first
+# A stack for each version, and minutes more where it must be built first.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module", params=registry3.VERSIONS)

@@ -1,11 +1,11 @@
-"""Clients of the OCI world that Debian does not have: taken from PATH, or built once into the ignored cache."""
+"""Clients of the OCI world that Debian does not have: taken from PATH, or built once into the tests' cache."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from tests.support import gotools
+from tests.support import gotools, once
 from tests.support.rounds import THOROUGH
 
 # Name -> module and version.
@@ -32,7 +32,7 @@ def program(name: str) -> str:
         Missing
     """
     module, version = (SMALL | LARGE)[name]
-    directory = gotools.CACHE / "clients" / version
+    directory = once.CACHE / "clients" / version
     if found := shutil.which(name):
         return found
     if name in LARGE and not (directory / name).exists() and not THOROUGH:

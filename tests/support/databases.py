@@ -7,7 +7,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from authsvc.core import schema
 from authsvc.core.base import create_base
 from authsvc.core.settings import Settings
 from tests.support.ports import free_ports
+from tests.support.waiting import until_up
 
 
 class Databases(Protocol):
@@ -137,7 +137,8 @@ def postgres_server() -> Iterator[int]:
             " -c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0"
         )
         control = [*become, str(binaries[-1] / "pg_ctl"), "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options]
-        subprocess.run([*control, "start"], check=True, capture_output=True, cwd=directory)
+        started = subprocess.run([*control, "start"], check=False, capture_output=True, text=True, cwd=directory)
+        assert started.returncode == 0, started.stdout + started.stderr + (directory / "log").read_text()
         try:
             yield port
         finally:
@@ -162,22 +163,19 @@ def mariadb_server() -> Iterator[int]:
         fast = ["--debug-no-sync", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-file-per-table=0"]
         server = subprocess.Popen([*become, "/usr/sbin/mariadbd", "--no-defaults", *files, *network, *fast], cwd=directory)
         try:
-            _wait_for_mariadb(port, server)
+            until_up(server, directory / "log", lambda: _answers(port))
             yield port
         finally:
             server.kill()
             server.wait()
 
 
-def _wait_for_mariadb(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        try:
-            pymysql.connect(host="127.0.0.1", port=port, user="root").close()
-            return
-        except pymysql.err.OperationalError:
-            assert server.poll() is None, "MariaDB did not start"
-            time.sleep(0.1)
-    raise AssertionError("MariaDB did not come up")
+def _answers(port: int) -> bool:
+    try:
+        pymysql.connect(host="127.0.0.1", port=port, user="root").close()
+    except pymysql.err.OperationalError:
+        return False
+    return True
 
 
 @contextmanager

@@ -5,25 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CACHE = Path(__file__).parents[2] / ".cache" / "docker-engine"
+from tests.support.once import one_maker, place
+from tests.support.waiting import until_up
+
 PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "iptables")
+CACHE = place("docker-engine", " ".join(PACKAGES))
 
 
 def programs() -> Path:
     """The folder with the unpacked programs; fetched once."""
-    root = CACHE / "root"
-    if not (root / "usr/sbin/dockerd").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
+    root, done = CACHE / "root", CACHE / "done"
+    with one_maker(CACHE):
+        if done.exists():
+            return root
         subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
         subprocess.run(["apt-get", "download", "-qq", *PACKAGES], cwd=CACHE, check=True, capture_output=True)
         for package in CACHE.glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+        done.touch()
     return root
 
 
@@ -92,13 +96,8 @@ def engine(directory: Path) -> Iterator[Engine]:
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
     made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)
     try:
-        for _ in range(300):
-            if socket.exists() and made.docker("version", check=False).returncode == 0:
-                break
-            assert process.poll() is None, (directory / "dockerd.log").read_text()[-2000:]
-            time.sleep(0.1)
-        else:
-            raise AssertionError("dockerd did not start:\n" + (directory / "dockerd.log").read_text()[-2000:])
+        up = lambda: socket.exists() and made.docker("version", check=False).returncode == 0  # noqa: E731
+        until_up(process, directory / "dockerd.log", up)
         yield made
     finally:
         process.terminate()

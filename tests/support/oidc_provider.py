@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +13,13 @@ from pathlib import Path
 
 import requests
 
-from tests.support.once import one_maker
+from tests.support.once import one_maker, place
 from tests.support.ports import free_ports
+from tests.support.waiting import until_up
 
 _SOURCE = Path(__file__).parent / "oidc"
-_CACHE = Path(__file__).parents[2] / ".cache" / "oidc"
+_FILES = {name: (_SOURCE / name).read_text() for name in ("package.json", "package-lock.json", "provider.mjs")}
+_CACHE = place("oidc", json.dumps(_FILES))
 CLIENT_ID, CLIENT_SECRET = "tidegate", "canary-of-the-oidc-client"
 GROUPS = {"olga": ["registry-developers", "chess"], "root": ["registry-admins"]}
 
@@ -53,16 +54,15 @@ class OidcProvider:
 
 
 def _install() -> None:
-    sources = {name: (_SOURCE / name).read_text() for name in ("package.json", "package-lock.json", "provider.mjs")}
-    installed, wanted = _CACHE / "installed", json.dumps(sources)
+    installed = _CACHE / "installed"
     with one_maker(_CACHE):
-        if installed.exists() and installed.read_text() == wanted:
+        if installed.exists():
             return
         assert shutil.which("npm"), "npm is not installed; on Debian: apt-get install nodejs npm"
-        for name, text in sources.items():
+        for name, text in _FILES.items():
             (_CACHE / name).write_text(text)
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=_CACHE, check=True, capture_output=True)
-        installed.write_text(wanted)
+        installed.touch()
 
 
 @contextmanager
@@ -84,22 +84,11 @@ def oidc_provider(external_url: str) -> Iterator[OidcProvider]:
     with (_CACHE / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(["node", "provider.mjs"], cwd=_CACHE, env=environment, stdout=log, stderr=log)
     try:
-        _wait(process, running.issuer, _CACHE / f"log-{port}")
+        discovery = f"{running.issuer}/.well-known/openid-configuration"
+        until_up(process, _CACHE / f"log-{port}", lambda: requests.get(discovery, timeout=5).ok)
         yield running
     finally:
         process.terminate()
         process.wait(10)
         (_CACHE / f"log-{port}").unlink(missing_ok=True)
         running.people.unlink(missing_ok=True)
-
-
-def _wait(process: subprocess.Popen[bytes], issuer: str, log: Path) -> None:
-    for _ in range(100):
-        assert process.poll() is None, log.read_text()
-        try:
-            requests.get(f"{issuer}/.well-known/openid-configuration", timeout=2).raise_for_status()
-        except requests.RequestException:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the provider did not start: {log.read_text()}")

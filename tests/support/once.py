@@ -1,11 +1,21 @@
-"""What is made once for all tests, and by one of them alone: several processes run tests at the same time."""
+"""What is made once for all tests of this machine, and by one of them alone: several processes run tests at the same time, and
+checkouts come and go."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tidegate-tests")
+
+
+def place(name: str, recipe: str) -> Path:
+    """Where something is kept that is made by this recipe: another recipe, another place."""
+    return CACHE / name / hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
 @contextmanager

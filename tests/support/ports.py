@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+NOWHERE = "127.0.0.1:1"  # nobody listens there
 _FIRST, _BLOCK = 10_240, 200
 _held: list[IO[str]] = []
 

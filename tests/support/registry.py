@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_INDEX, OCI_MANIFEST
 from tests.support.certificates import Authority
 from tests.support.ports import free_ports
+from tests.support.waiting import until_up
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -92,7 +92,7 @@ def plain_registry(
     port = free_ports(1)[0]
     config: dict[str, Any] = {
         "version": 0.1,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"inmemory": {}, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port}", "secret": "for tests", "relativeurls": True},
     }
@@ -103,23 +103,19 @@ def plain_registry(
         config["auth"] = {"htpasswd": {"realm": "tests", "path": str(directory / "htpasswd")}}
     file = directory / "registry.yml"
     file.write_text(json.dumps(config))  # JSON is YAML
-    process = subprocess.Popen([program, "serve", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = directory / "registry.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([program, "serve", str(file)], stdout=output, stderr=output)
     registry = PlainRegistry(f"{'https' if authority else 'http'}://127.0.0.1:{port}")
     try:
-        _wait(registry.url)
+        until_up(process, log, lambda: _answers(registry.url))
         yield registry
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-def _wait(url: str) -> None:
-    for _ in range(100):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that its certificate is not verified here
-                if requests.get(f"{url}/v2/", timeout=1, verify=False).status_code in (200, 401):
-                    return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise AssertionError(f"the registry at {url} did not start")
+def _answers(url: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its certificate is not verified here
+        return requests.get(f"{url}/v2/", timeout=5, verify=False).status_code in (200, 401)

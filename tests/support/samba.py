@@ -1,4 +1,4 @@
-"""A real Active Directory domain: Samba's, in a folder of its own (debootstrap, cached).
+"""A real Active Directory domain: Samba's, in a folder of its own (debootstrap, kept).
 
 It needs root, for the chroot and because a domain controller listens on the usual ports (loopback only).
 """
@@ -10,18 +10,19 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.once import one_maker, place
+from tests.support.waiting import until_up
 
 REALM, DOMAIN = "AD.EXAMPLE.TEST", "ADEX"
 BASE = "DC=ad,DC=example,DC=test"
 ADMIN_PASSWORD = "Passw0rd-of-the-admin"
 PASSWORD = "Passw0rd-of-everybody"
 READER = f"CN=reader,CN=Users,{BASE}"
-_CACHE = Path(__file__).parents[2] / ".cache" / "samba"
 _PACKAGES = "samba,samba-ad-dc,samba-ad-provision,samba-dsdb-modules,samba-vfs-modules,winbind,python3-samba"
 _PORTS = (389, 636, 3268, 3269)
 _SEED = f"""
@@ -37,6 +38,13 @@ samba-tool group addmembers developers alice
 samba-tool group addmembers engineers developers
 samba-tool group addmembers everybody engineers
 """
+_PROVISION = (
+    f"samba-tool domain provision --realm={REALM} --domain={DOMAIN} --server-role=dc --dns-backend=NONE --host-name=dc1 "
+    f"--host-ip=127.0.0.1 --adminpass='{ADMIN_PASSWORD}' --option='interfaces=lo' --option='bind interfaces only=yes' "
+    "--option='vfs objects='"
+)
+_STATE = "/var/lib/samba"
+_CACHE = place("samba", _PACKAGES + _PROVISION + _SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +82,24 @@ def missing() -> str:
 
 
 def _root() -> Path:
-    """The folder with Samba and a provisioned domain, made once."""
-    root = _CACHE / "root"
-    if (_CACHE / "ready").exists():
-        return root
-    shutil.rmtree(_CACHE, ignore_errors=True)
-    _CACHE.mkdir(parents=True)
+    """The folder with Samba and a domain in it, made once."""
+    root, ready = _CACHE / "root", _CACHE / "ready"
+    with one_maker(_CACHE):
+        if not ready.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            _make(root)
+            ready.touch()
+    return root
+
+
+def _make(root: Path) -> None:
     suite = subprocess.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"], check=True, capture_output=True, text=True)
     command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite.stdout.strip(), str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     (root / "etc/samba/smb.conf").unlink(missing_ok=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost dc1.ad.example.test dc1\n")
-    _inside(
-        root,
-        f"samba-tool domain provision --realm={REALM} --domain={DOMAIN} --server-role=dc --dns-backend=NONE --host-name=dc1 "
-        f"--host-ip=127.0.0.1 --adminpass='{ADMIN_PASSWORD}' --option='interfaces=lo' --option='bind interfaces only=yes' "
-        f"--option='vfs objects='\n{_SEED}",
-    )
-    (_CACHE / "ready").touch()
-    return root
+    _inside(root, f"{_PROVISION}\n{_SEED}cp -a {_STATE} {_STATE}.made")
 
 
 def _inside(root: Path, script: str) -> None:
@@ -115,6 +121,7 @@ def active_directory() -> Iterator[ActiveDirectory]:
     for port in _PORTS:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is taken; the domain controller needs it"
+    _inside(root, f"rm -rf {_STATE}; cp -a {_STATE}.made {_STATE}")  # whatever was changed in it before
     # It ends with the tests, however they end: its ports are needed by the next ones.
     command = [
         "setpriv",
@@ -131,7 +138,7 @@ def active_directory() -> Iterator[ActiveDirectory]:
     with (_CACHE / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
-        _wait(process)
+        until_up(process, _CACHE / "log", _answers)
         yield ActiveDirectory()
     finally:
         with suppress(ProcessLookupError):
@@ -139,12 +146,6 @@ def active_directory() -> Iterator[ActiveDirectory]:
         process.wait(20)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Until it answers on TLS; its own certificate is made at the first start."""
-    for _ in range(300):
-        assert process.poll() is None, (_CACHE / "log").read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", 636)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError((_CACHE / "log").read_text())
+def _answers() -> bool:
+    with socket.create_connection(("127.0.0.1", 636), timeout=5):
+        return True

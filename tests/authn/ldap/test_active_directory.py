@@ -21,7 +21,10 @@ from tests.support import samba
 from tests.support.samba import ActiveDirectory
 from tests.support.world import World
 
-pytestmark = pytest.mark.skipif(bool(samba.missing()), reason=samba.missing() or "it can run")
+pytestmark = [
+    pytest.mark.skipif(bool(samba.missing()), reason=samba.missing() or "it can run"),
+    pytest.mark.timeout(600),  # Samba is installed before the first one
+]
 
 
 @pytest.fixture(scope="module")
