@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from sqlalchemy import Engine
@@ -14,12 +14,14 @@ from werkzeug.test import Client, TestResponse
 
 from authsvc.core import background
 from authsvc.core.db import db
+from authsvc.core.own import own
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.wsgi import Front
 
+T = TypeVar("T")
 PASSWORD = "correct horse battery"
 
 
@@ -43,6 +45,11 @@ class World:
         self.front.flask.extensions["tidegate"].read_version.close()
         with self.front.flask.app_context():
             db.engine.dispose()
+
+    def own(self, kind: type[T]) -> T:
+        """What the application keeps of that class."""
+        with self.front.flask.app_context():
+            return own(kind)
 
     @contextmanager
     def changes(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from authsvc.authn import sources
-from authsvc.authn.backends.ldap import backend
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.slapd import Slapd, slapd
 from tests.support.world import World
@@ -29,7 +28,6 @@ def same_directory(directory: Slapd) -> Slapd:
 @pytest.fixture
 def connected(world: World, directory: Slapd) -> World:
     """The application with that directory."""
-    backend._breakers.clear()
     with world.changes():
         sources.save("test", "ldap", "default", directory.settings())
     return world
@@ -38,7 +36,6 @@ def connected(world: World, directory: Slapd) -> World:
 @pytest.fixture
 def proxied(world: World, directory: Slapd) -> Iterator[FaultProxy]:
     """The application with that directory behind a proxy that makes faults."""
-    backend._breakers.clear()
     with fault_proxy(directory.tls_port) as proxy:
         with world.changes():
             sources.save("test", "ldap", "default", directory.settings(ldap_url=f"ldaps://localhost:{proxy.port}"))

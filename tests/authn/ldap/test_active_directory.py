@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from authsvc.authn import sources
-from authsvc.authn.backends.ldap import backend
 from authsvc.authn.onboarding import origin_of
 from authsvc.core.db import db
 from authsvc.groups import service as groups
@@ -35,7 +34,6 @@ def domain() -> Iterator[ActiveDirectory]:
 
 @pytest.fixture
 def joined(world: World, domain: ActiveDirectory) -> World:
-    backend._breakers.clear()
     with world.changes():
         sources.save("test", "ldap", "default", domain.settings())
     return world

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from authsvc.authn import sources
-from authsvc.authn.backends.ldap import backend, tasks
 from authsvc.authn.backends.ldap import directory as ldap_directory
+from authsvc.authn.backends.ldap import tasks
 from authsvc.authn.onboarding import origin_of
 from authsvc.core.db import db
 from authsvc.groups import service as groups
@@ -35,7 +35,6 @@ def status(world: World, name: str, password: str = PASSWORD) -> int:
 
 
 def configure(world: World, directory: Slapd, name: Any = "default", **changes: object) -> None:
-    backend._breakers.clear()
     with world.changes():
         sources.save("test", "ldap", name, directory.settings(**changes))
 
@@ -287,7 +286,6 @@ def test_who_is_locked_by_an_administrator_is_out(connected: World, directory: S
     with directory.locked("bob", "000001010000Z"):
         assert (reread(connected)["gone"], reread(connected)["gone"]) == (1, 1)
         assert status(connected, "bob", token) == 403
-        backend._breakers.clear()
         assert status(connected, "bob", PASSWORD + " ") == 401
     assert reread(connected)["read"] == 1
     assert status(connected, "bob", token) == 200

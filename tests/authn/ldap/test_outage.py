@@ -11,6 +11,7 @@ import pytest
 from authsvc.authn import sources
 from authsvc.authn.backends.ldap import backend
 from authsvc.authn.backends.ldap.answers import DirectoryDown
+from authsvc.authn.backends.ldap.backend import Guard
 from authsvc.authn.backends.ldap.breaker import THREADS, Breaker, Bulkhead
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.slapd import Slapd
@@ -38,7 +39,7 @@ def test_an_outage_is_503_and_heals(world: World, proxied: FaultProxy, mode: str
 def test_after_five_failures_the_directory_is_left_alone(world: World, proxied: FaultProxy) -> None:
     proxied.set("cut")
     assert {login(world, "bob", f"password {number}") for number in range(5)} == {503}
-    (breaker,) = backend._breakers.values()
+    (breaker,) = world.own(Guard)._breakers.values()
     breaker._try_again = float("inf")
     before = proxied.connections
     assert {login(world, "bob", f"password {number}") for number in range(20)} == {503}
@@ -131,11 +132,11 @@ def test_a_slow_directory_that_answers_sends_nobody_away() -> None:
     assert answers == [True] * (THREADS + 2), "two of them waited for a place first"
 
 
-def test_whoever_is_sent_away_says_nothing_of_the_directory(connected: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_is_sent_away_says_nothing_of_the_directory(connected: World) -> None:
     full = Bulkhead()
     full._places = threading.BoundedSemaphore(1)
     full._places.acquire()
-    monkeypatch.setattr(backend, "_bulkhead", full)
+    connected.own(Guard).bulkhead = full
     assert {login(connected, "bob", f"password {number}") for number in range(8)} == {503}
     full._places.release()
     assert login(connected, "bob") == 200, "the breaker is not open"
@@ -145,20 +146,19 @@ def test_several_silent_directories_take_no_longer_than_one(
     world: World, directory: Slapd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them share one time: what the first has taken is not given to the next."""
-    backend._breakers.clear()
     with fault_proxy(directory.tls_port) as first, fault_proxy(directory.tls_port) as second:
         for name, proxy in (("default", first), ("second", second)):
             proxy.set("swallow")
             with world.changes():
                 sources.save("test", "ldap", name, directory.settings(ldap_url=f"ldaps://localhost:{proxy.port}"))
         limits: list[float] = []
-        run = backend._bulkhead.run
+        run = Bulkhead.run
 
-        def noting(question: Callable[[], Any], seconds: float) -> Any:
+        def noting(self: Bulkhead, question: Callable[[], Any], seconds: float) -> Any:
             limits.append(seconds)
-            return run(question, seconds)
+            return run(self, question, seconds)
 
-        monkeypatch.setattr(backend._bulkhead, "run", noting)
+        monkeypatch.setattr(Bulkhead, "run", noting)
         assert login(world, "bob") == 503
         whole, rest = limits
         assert rest < whole

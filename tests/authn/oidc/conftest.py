@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from authsvc.authn.backends.oidc import provider as known_providers
-from authsvc.authn.backends.oidc import standing
 from authsvc.core.settings import Settings
 from authsvc.wsgi import Front
 from tests.authn.oidc.people import URL, Person
@@ -23,8 +21,6 @@ def oidc() -> Iterator[OidcProvider]:
 
 @pytest.fixture
 def login_world(make_settings: Callable[..., Settings]) -> Iterator[World]:
-    known_providers._issuers.clear()
-    standing._silent_until.clear()
     made = World(Front(make_settings(outgoing_allow=("127.0.0.0/8",), external_url=URL)))
     made.user("admin", sysadmin=True)
     yield made

@@ -27,7 +27,6 @@ SCOPE = "repository:web/a:pull,push,delete"
 
 @pytest.fixture
 def issuer() -> Iterator[CiIssuer]:
-    provider._issuers.clear()
     with ci_issuer() as running:
         yield running
 
@@ -226,7 +225,7 @@ def test_keys_are_kept_and_a_new_one_is_found(ci: World, issuer: CiIssuer) -> No
     assert issuer.asked.count("/keys") == 1
     issuer.rotate()
     assert granted(ci, issuer.token()) == 401, "asked again a moment ago"
-    for known in provider._issuers.values():
+    for known in ci.own(provider.Issuers)._known.values():
         known._keys_fetched -= 60
     assert granted(ci, issuer.token()) == {"web/a": ["pull", "push"]}
 

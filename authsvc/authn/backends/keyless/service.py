@@ -13,11 +13,12 @@ from sqlalchemy import Select, delete, select
 from authsvc.audit import service as audit
 from authsvc.authn.backends.keyless import rules
 from authsvc.authn.backends.keyless.models import TrustRule
-from authsvc.authn.backends.oidc.provider import good_until, issuer_of, unverified_issuer
+from authsvc.authn.backends.oidc.provider import Issuers, good_until, unverified_issuer
 from authsvc.authn.credentials import Basic
 from authsvc.authn.identity import Identity
 from authsvc.core.db import db, reading
 from authsvc.core.errors import Conflict, InvalidCredentials, NotFound
+from authsvc.core.own import own
 from authsvc.core.settings import Settings
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
@@ -126,7 +127,7 @@ def judge(token: str) -> Judged:
     if not found:
         raise InvalidCredentials("no trust rule names the issuer of this token")
     settings: Settings = current_app.config["TIDEGATE"]
-    claims = _claims(found, token, issuer_of(issuer, settings.outgoing_allow))
+    claims = _claims(found, token, own(Issuers).of(issuer, settings.outgoing_allow))
     return Judged(claims, [(rule, rules.misfit(rule.audience, rule.claims, claims)) for rule in found])
 
 

@@ -24,6 +24,7 @@ from authsvc.authn.credentials import Basic
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, InvalidCredentials, NotFound, Unavailable
+from authsvc.core.own import own
 from authsvc.groups.rules import GroupName, dn_key
 from authsvc.users import passwords
 from authsvc.users import service as users
@@ -32,8 +33,7 @@ from authsvc.users.models import User
 
 T = TypeVar("T")
 KIND: Final = "ldap"
-_bulkhead = Bulkhead()
-_breakers: dict[tuple[str, LdapSettings], Breaker] = {}
+_MAX_BREAKERS = 100  # settings that are changed again and again leave some behind
 
 log = structlog.get_logger(component="ldap")
 
@@ -44,6 +44,20 @@ class Named:
 
     name: str
     settings: LdapSettings
+
+
+class Guard:
+    """What a process knows of the directories' health, and how many wait for them."""
+
+    def __init__(self) -> None:
+        self.bulkhead = Bulkhead()
+        self._breakers: dict[Named, Breaker] = {}
+
+    def breaker(self, named: Named) -> Breaker:
+        """The breaker of a directory with just these settings."""
+        if len(self._breakers) > _MAX_BREAKERS:
+            self._breakers.clear()
+        return self._breakers.setdefault(named, Breaker())
 
 
 def one_directory(name: str) -> Named:
@@ -112,7 +126,7 @@ def refuse_while_down(credential: Basic) -> None:
     """
     with reading():
         asked = _asked(credential.username)
-    reasons = [_breaker(named).reason for named in asked]
+    reasons = [own(Guard).breaker(named).reason for named in asked]
     if reasons and all(reasons):
         raise Unavailable(f"logins by directory do not work now: {reasons[0].partition(' (')[0][:200]}", retry_after=10)
 
@@ -197,11 +211,12 @@ def guarded(named: Named, question: Callable[[], T], seconds: float | None = Non
     Raises:
         DirectoryDown, and what the question raises.
     """
-    breaker = _breaker(named)
+    guard = own(Guard)
+    breaker = guard.breaker(named)
     breaker.before()
     limit = named.settings.timeout
     try:
-        return _bulkhead.run(partial(_counted, named, breaker, question), limit if seconds is None else min(seconds, limit))
+        return guard.bulkhead.run(partial(_counted, named, breaker, question), limit if seconds is None else min(seconds, limit))
     except TooSlow as error:
         _note_failure(named, breaker, error)
         raise
@@ -226,12 +241,6 @@ def _counted(named: Named, breaker: Breaker, question: Callable[[], T]) -> T:
 def _note_failure(named: Named, breaker: Breaker, error: DirectoryDown) -> None:
     breaker.failed(str(error))
     log.warning("directory_down", directory=named.name, reason=str(error))
-
-
-def _breaker(named: Named) -> Breaker:
-    if len(_breakers) > 100:  # settings that were changed again and again
-        _breakers.clear()
-    return _breakers.setdefault((named.name, named.settings), Breaker())
 
 
 def aboard(username: str) -> User | None:

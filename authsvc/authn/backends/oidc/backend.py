@@ -17,12 +17,13 @@ from flask import current_app
 from authsvc.authn import sources
 from authsvc.authn.backends.oidc import claims as claims_of
 from authsvc.authn.backends.oidc import settings as oidc_settings
-from authsvc.authn.backends.oidc.provider import Issuer, good_until, issuer_of, unverified_issuer
+from authsvc.authn.backends.oidc.provider import Issuer, Issuers, good_until, unverified_issuer
 from authsvc.authn.backends.oidc.settings import OidcSettings
 from authsvc.authn.onboarding import Proof, known
 from authsvc.core.db import reading
 from authsvc.core.errors import BadRequest, InvalidCredentials, Unavailable
 from authsvc.core.outgoing import Answered
+from authsvc.core.own import own
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
 
@@ -39,8 +40,8 @@ class Provider:
 
     @property
     def issuer(self) -> Issuer:
-        own: Settings = current_app.config["TIDEGATE"]
-        return issuer_of(self.settings.issuer, own.outgoing_allow, verify=self.settings.verify, ca=self.settings.ca)
+        ours: Settings = current_app.config["TIDEGATE"]
+        return own(Issuers).of(self.settings.issuer, ours.outgoing_allow, verify=self.settings.verify, ca=self.settings.ca)
 
 
 class Ended(Exception):

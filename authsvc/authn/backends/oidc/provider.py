@@ -126,19 +126,22 @@ def _parse_keys(document: Any) -> dict[str, Any]:
     return keys
 
 
-_issuers: dict[tuple[Any, ...], Issuer] = {}
-_issuers_lock = threading.Lock()
+class Issuers:
+    """The issuers that a process has asked, with what it knows of them."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[Any, ...], Issuer] = {}
 
-def issuer_of(url: str, networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Issuer:
-    """The issuer with what this process knows of it."""
-    key = (url, tuple(networks), verify, ca)
-    with _issuers_lock:
-        if key not in _issuers:
-            if len(_issuers) >= _MAX_ISSUERS:
-                _issuers.clear()
-            _issuers[key] = Issuer(url, networks, verify=verify, ca=ca)
-        return _issuers[key]
+    def of(self, url: str, networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Issuer:
+        """The one at that address, asked in that way."""
+        key = (url, tuple(networks), verify, ca)
+        with self._lock:
+            if key not in self._known:
+                if len(self._known) >= _MAX_ISSUERS:
+                    self._known.clear()
+                self._known[key] = Issuer(url, networks, verify=verify, ca=ca)
+            return self._known[key]
 
 
 def good_until(claims: Mapping[str, Any]) -> float:

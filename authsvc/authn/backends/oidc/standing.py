@@ -27,6 +27,7 @@ from authsvc.authn.identity import Identity
 from authsvc.authn.onboarding import Proof, known, onboard
 from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import Denied, Unavailable
+from authsvc.core.own import own
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
 from authsvc.secrets.rules import Kind
@@ -35,10 +36,17 @@ from authsvc.users.models import UserIdentity
 
 # Seconds until somebody is asked about again after no answer; a refresh token may be good for one use, so two never ask at once.
 _PAUSE = 30.0
-_WAITING = threading.BoundedSemaphore(2)  # so many requests of a process wait for providers; it has few threads
-_silent_until: dict[str, float] = {}  # by provider, in monotonic seconds: it did not answer a moment ago
+_PLACES = 2  # so many requests of a process wait for providers; it has few threads
 
 log = structlog.get_logger(component="oidc")
+
+
+class Patience:
+    """How many wait for providers; and until when (monotonic seconds) nobody waits for one that did not answer a moment ago."""
+
+    def __init__(self) -> None:
+        self.places = threading.BoundedSemaphore(_PLACES)
+        self.silent_until: dict[str, float] = {}
 
 
 class AskedAlready(Unavailable):
@@ -112,19 +120,20 @@ def _a_place(source: str) -> Iterator[None]:
     Raises:
         Unavailable
     """
-    if time.monotonic() < _silent_until.get(source, 0.0):
+    patience = own(Patience)
+    if time.monotonic() < patience.silent_until.get(source, 0.0):
         raise Unavailable(f"the provider {source} did not answer a moment ago")
-    if not _WAITING.acquire(blocking=False):
+    if not patience.places.acquire(blocking=False):
         raise Unavailable(f"too many wait for the provider {source} already")
     try:
         yield
     except AskedAlready:
         raise
     except Unavailable:
-        _silent_until[source] = time.monotonic() + _PAUSE / 3
+        patience.silent_until[source] = time.monotonic() + _PAUSE / 3
         raise
     finally:
-        _WAITING.release()
+        patience.places.release()
 
 
 def ask(standing: Standing) -> None:
