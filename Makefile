@@ -32,6 +32,12 @@ lint: .venv/test ## format, lint, types, import contracts
 t: .venv/test ## some tests, at once: make t T=tests/token/test_scope.py, or T="tests/token -k refresh"
 	@$(PYTHON) -m pytest $(T)
 
+dev: .venv/test ## API, pages and token endpoint with reload and debugger, directory and provider beside; no root, no nginx
+	@exec $(PYTHON) -m tests.dev
+
+seed: .venv/test ## put users, projects, members, robots, images and charts into what `make dev` runs
+	@$(PYTHON) -m tests.dev seed
+
 format: .venv/test ## format and mend what can be mended by machine
 	.venv/bin/ruff check --fix --quiet $(CODE) || true
 	.venv/bin/ruff format $(CODE)

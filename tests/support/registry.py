@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,17 +83,22 @@ class PlainRegistry:
 
 @contextmanager
 def plain_registry(
-    directory: Path, *, program: str = "", authority: Authority | None = None, htpasswd: str = ""
+    directory: Path,
+    *,
+    program: str = "",
+    authority: Authority | None = None,
+    htpasswd: str = "",
+    storage: Mapping[str, Any] | None = None,
 ) -> Iterator[PlainRegistry]:
-    """Start one on a free port, and stop it: 2.8 unless another program is named; over TLS and with a password file where asked
-    for."""
+    """Start one on a free port, and stop it: 2.8 unless another program is named, in memory unless another storage; over TLS and
+    with a password file where asked for."""
     program = program or shutil.which("docker-registry") or ""
     assert program, "docker-registry is not installed; on Debian: apt-get install docker-registry"
     port = free_ports(1)[0]
     config: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"inmemory": {}, "delete": {"enabled": True}},
+        "storage": {**(storage or {"inmemory": {}}), "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port}", "secret": "for tests", "relativeurls": True},
     }
     if authority is not None:
