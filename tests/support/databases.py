@@ -147,14 +147,17 @@ def postgres_server() -> Iterator[int]:
 
 @contextmanager
 def mariadb_server() -> Iterator[int]:
-    """A MariaDB server on a free port."""
+    """A MariaDB server on a free port. Where it keeps temporary tables it deletes those of all others when it starts."""
     with _home("mysql") as (directory, become):
-        data, port = directory / "data", free_ports(1)[0]
+        data, port, temporary = directory / "data", free_ports(1)[0], f"--tmpdir={directory}"
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-        done = subprocess.run([*become, *install, "--skip-test-db"], check=False, capture_output=True, text=True, cwd=directory)
+        done = subprocess.run(
+            [*become, *install, temporary, "--skip-test-db"], check=False, capture_output=True, text=True, cwd=directory
+        )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         files = [
             f"--datadir={data}",
+            temporary,
             f"--socket={directory}/socket",
             f"--pid-file={directory}/pid",
             f"--log-error={directory}/log",
