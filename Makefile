@@ -7,6 +7,7 @@ CODE := authsvc webhook tests
 TESTS := $(PYTHON) -m pytest --durations 12
 # Tests wait for servers and for each other more than they compute.
 JOBS := $(shell echo $$((2 * $$(nproc))))
+LIVE_JOBS := $(shell echo $$((3 * $$(nproc) / 2)))
 UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
 
 .PHONY: help run test check lint format unit unit-postgresql unit-mariadb live bench lock clean
@@ -52,7 +53,7 @@ unit-mariadb: .venv/test ## and on a MariaDB server of its own
 	$(UNIT) --ignore tests/bench -m "not slow" --database mariadb
 
 live: .venv/test ## the whole stack with real clients
-	$(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
+	$(TESTS) -n $(LIVE_JOBS) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench

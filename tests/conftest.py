@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,11 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     directory = tmp_path_factory.mktemp("databases")
     match request.config.getoption("--database"):
         case "postgresql":
-            with postgres_server() as port:
-                yield PostgresDatabases(port, directory)
+            with postgres_server() as port, closing(PostgresDatabases(port, directory)) as made:
+                yield made
         case "mariadb":
-            with mariadb_server() as port:
-                yield MariaDatabases(port, directory)
+            with mariadb_server() as port, closing(MariaDatabases(port, directory)) as others:
+                yield others
         case _:
             yield SqliteDatabases(directory)
 
@@ -100,10 +101,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_settings(databases: Databases, keys: Path, tmp_path: Path) -> Callable[..., Settings]:
+def make_settings(databases: Databases, keys: Path, tmp_path: Path) -> Iterator[Callable[..., Settings]]:
     """Settings for a new installation with keys and an empty database."""
+    made: list[Settings] = []
 
-    return lambda **changes: new_settings(databases, keys, tmp_path, **changes)
+    def make(**changes: object) -> Settings:
+        made.append(new_settings(databases, keys, tmp_path, **changes))
+        return made[-1]
+
+    yield make
+    for settings in made:
+        databases.forget(settings.database_url)
 
 
 def new_settings(databases: Databases, keys: Path, directory: Path, **changes: object) -> Settings:
