@@ -8,9 +8,15 @@ TESTS := $(PYTHON) -m pytest --durations 12
 # Tests wait for servers and for each other more than they compute.
 JOBS := $(shell echo $$((2 * $$(nproc))))
 LIVE_JOBS := $(shell echo $$((3 * $$(nproc) / 2)))
+LIVE := $(TESTS) -n $(LIVE_JOBS) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
 UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
 
-.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live bench lock clean
+# Lines and branches that tests reach, also in the processes that they start. The floors only rise, here.
+COVER := --cov --cov-report=term
+FLOOR_UNIT := 93.5
+FLOOR := 95.5
+
+.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live coverage bench lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -43,8 +49,8 @@ format: .venv/test ## format and mend what can be mended by machine
 	.venv/bin/ruff check --fix --quiet $(CODE) || true
 	.venv/bin/ruff format $(CODE)
 
-unit: .venv/test ## everything but the live tests, on SQLite
-	$(UNIT)
+unit: .venv/test ## everything but the live tests, on SQLite, and how much of the code they reach
+	$(UNIT) $(COVER) --cov-fail-under $(FLOOR_UNIT)
 
 unit-postgresql: .venv/test ## the same on a PostgreSQL server of its own; what knows no database runs once only
 	$(UNIT) --ignore tests/bench -m "not slow" --database postgresql
@@ -53,7 +59,10 @@ unit-mariadb: .venv/test ## and on a MariaDB server of its own
 	$(UNIT) --ignore tests/bench -m "not slow" --database mariadb
 
 live: .venv/test ## the whole stack with real clients
-	$(TESTS) -n $(LIVE_JOBS) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
+	$(LIVE)
+
+coverage: unit ## how much of the code unit tests (on SQLite) and live tests reach together; takes half as long again
+	$(LIVE) --timeout 900 --cov-append $(COVER) --cov-fail-under $(FLOOR)
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench
@@ -67,4 +76,4 @@ lock: .venv/test ## choose the newest versions of all packages
 	@deploy/install test
 
 clean: ## remove the virtual environment and caches; state stays in var/, what tests made once in ~/.cache/tidegate-tests
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build *.egg-info
