@@ -7,8 +7,7 @@ CODE := authsvc webhook tests
 TESTS := $(PYTHON) -m pytest --durations 12
 # Tests wait for servers and for each other more than they compute.
 JOBS := $(shell echo $$((2 * $$(nproc))))
-LIVE_JOBS := $(shell echo $$((3 * $$(nproc) / 2)))
-LIVE := $(TESTS) -n $(LIVE_JOBS) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
+LIVE := $(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
 UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
 
 # Lines and branches that tests reach, also in the processes that they start. The floors only rise, here.

@@ -69,7 +69,10 @@ def _children(pid: int) -> list[int]:
 @contextmanager
 def no_gate(stack: Stack) -> Iterator[None]:
     """Meanwhile the processes that nginx asks are there, and do not answer."""
-    pids = [pid for parent in stack.pids("token") for pid in (parent, *_children(parent))]
+    pids = stack.pids("token")
+    for parent in list(pids):  # first: it may be about to make another child
+        os.kill(parent, signal.SIGSTOP)
+        pids += _children(parent)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
