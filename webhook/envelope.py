@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authsvc.core.names import is_digest, is_repository, is_tag
+from authsvc.core.names import INTERNAL_PREFIX, is_digest, is_repository, is_tag
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENTS = 1000
@@ -46,6 +46,11 @@ class RegistryEvent:
     user_agent: str
     method: str
     request_id: str
+
+    @property
+    def is_our_reading(self) -> bool:
+        """One of us looked, as the reconciler does at each tag: nothing to record, and nothing to keep."""
+        return self.action == "pull" and self.actor.startswith(INTERNAL_PREFIX)
 
 
 def split(data: bytes) -> Iterator[RawEvent]:

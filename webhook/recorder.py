@@ -27,7 +27,7 @@ from authsvc.audit import service as audit
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import NotFound, Unavailable
 from authsvc.core.failpoints import failpoint
-from authsvc.core.names import project_of
+from authsvc.core.names import INTERNAL_PREFIX, project_of
 from authsvc.core.origin import Origin, coming_from
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import ACCEPTED, ManifestInvalid
@@ -36,7 +36,6 @@ from authsvc.inbox.models import InboxEvent
 from authsvc.jobs import leases
 from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
-from authsvc.token.issuer import INTERNAL_PREFIX
 from webhook.envelope import EnvelopeInvalid, RegistryEvent, parse
 
 BATCH = 50
@@ -179,7 +178,7 @@ def _look_at_deletion(client: RegistryClient, event: RegistryEvent) -> Finding:
 def apply(finding: Finding) -> str:
     """Let the index agree with what was found, within a transaction; returns what came of it, in words."""
     event = finding.event
-    if event.actor.startswith(INTERNAL_PREFIX) and event.action == "pull":
+    if event.is_our_reading:
         return "our own reading"
     with coming_from(Origin(event.address[:64], event.user_agent[:255], event.request_id[:64])):
         if event.action == "push":

@@ -39,12 +39,13 @@ def receive() -> Response:
 
 def _store(event_id: str, body: str) -> None:
     try:
-        envelope.parse(body)
+        event = envelope.parse(body)
     except envelope.EnvelopeInvalid as error:
         log.warning("event_quarantined", event_id=event_id, reason=str(error))
         inbox.store(event_id, body, quarantined=str(error))
     else:
-        inbox.store(event_id, body)
+        if not event.is_our_reading:
+            inbox.store(event_id, body)
 
 
 def _quarantine(data: bytes, reason: str) -> None:

@@ -16,6 +16,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 # Inside a name these read as an operation of the distribution API: /v2/p/manifests/v1/blobs/...
 _RESERVED = frozenset({"manifests", "blobs", "tags", "referrers"})
 MAX_NAME = 255
+# Subjects of our own processes. No user name can hold a colon, so nobody can be taken for one of them.
+INTERNAL_PREFIX = "tidegate:"
 
 
 def is_repository(name: str) -> bool:

@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from authsvc.authn.identity import Identity
 from authsvc.core.errors import InvalidCredentials
+from authsvc.core.names import INTERNAL_PREFIX
 from authsvc.token.grants import Access
 from authsvc.token.keys import KeyStore, Signer
 
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
-# Subjects of our own processes. No user name can hold a colon, so nobody can be taken for one of them.
-INTERNAL_PREFIX = "tidegate:"
 LEEWAY = 60  # seconds, as the registry gives
 # A claim of our own, which registries pass over: what the gate needs to see whether the token is still true.
 _OURS = "tidegate"

@@ -63,6 +63,18 @@ def test_the_same_event_twice_is_one(receiver: FlaskClient) -> None:
     assert len(stored(receiver)) == 1
 
 
+def test_what_we_read_ourselves_is_not_kept(receiver: FlaskClient) -> None:
+    """The reconciler looks at each tag: else its looks would be most of what there is to process."""
+    ours: dict[str, Any] = {"actor": {"name": "tidegate:worker"}}
+    events = [
+        event("pull", "web/app", DIGEST, **ours),
+        event("push", "web/app", DIGEST, **ours),
+        event("pull", "web/app", DIGEST),
+    ]
+    assert post(receiver, envelope(*events)).status_code == 202
+    assert len(stored(receiver)) == 2
+
+
 def test_a_bad_event_spoils_no_good_one(receiver: FlaskClient) -> None:
     good = [event("push", "web/app", DIGEST), event("pull", "web/app", DIGEST)]
     response = post(receiver, envelope(good[0], {"id": "poison", "action": "explode"}, 7, good[1]))
