@@ -11,6 +11,7 @@ from authsvc.authn.identity import Identity
 from authsvc.authn.sources import Kind
 from authsvc.core.db import db, transaction
 from authsvc.core.errors import BadRequest, Conflict, InvalidCredentials
+from authsvc.core.repeat import repeated
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName
 from authsvc.users import service as users
@@ -39,18 +40,18 @@ class Proof:
 
 
 def welcome(proof: Proof) -> Identity:
-    """`onboard` in a transaction of its own; once more if somebody else made one of the groups at the same moment.
+    """`onboard` in a transaction of its own; again if somebody else made the user or one of the groups at the same moment.
 
     Raises:
         InvalidCredentials: as `onboard`.
         Unavailable: the database does not answer.
     """
-    try:
+
+    def aboard() -> Identity:
         with transaction():
             return onboard(proof)
-    except IntegrityError:
-        with transaction():
-            return onboard(proof)
+
+    return repeated(aboard)
 
 
 def onboard(proof: Proof) -> Identity:

@@ -25,6 +25,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, IntegerConverter, ValidationError
 
 from authsvc.core import conditional, idempotency, openapi, paging, web
+from authsvc.core.base import Application
 from authsvc.core.clock import rfc3339
 from authsvc.core.errors import Unprocessable, UnsupportedMediaType
 
@@ -267,7 +268,7 @@ def _no_null(response: Response) -> Response:
     return response
 
 
-def init(app: Flask) -> Api:
+def init(app: Application) -> Api:
     """The API on the application, with its OpenAPI document at `/api/v2.0/openapi.json` and a page to browse it."""
     app.before_request(_require_readable_body)
     conditional.init(app, PREFIX)

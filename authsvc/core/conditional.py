@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 from flask.globals import request_ctx
 from sqlalchemy import Select, event
 from sqlalchemy.orm import InstrumentedAttribute, ORMExecuteState
 from werkzeug.exceptions import HTTPException
 
+from authsvc.core.base import Application
 from authsvc.core.db import db
 from authsvc.core.errors import PreconditionFailed
 
@@ -27,7 +28,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _locking: ContextVar[bool] = ContextVar("locking", default=False)
 
 
-def init(app: Flask, prefix: str) -> None:
+def init(app: Application, prefix: str) -> None:
     """Install it below a path."""
 
     def check() -> None:
@@ -41,7 +42,7 @@ def init(app: Flask, prefix: str) -> None:
             response.make_conditional(request)
         return response
 
-    app.before_request(check)
+    app.prelude(check)
     app.after_request(tag)
 
 

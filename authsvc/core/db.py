@@ -14,16 +14,28 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    inspect,
+    literal_column,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from authsvc.core import engines
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import NotFound
+from authsvc.core.faults import told
 
 # SQLite locks at the first write; a reader that becomes a writer is refused at once when somebody else wrote in
 # between. So whoever may write takes the lock first (BEGIN IMMEDIATE, and waits its turn); readers say that they only read.
@@ -71,8 +83,6 @@ class Identified:
 db = SQLAlchemy(metadata=Base.metadata)
 
 
-# What is said where more of one process is asked than it has connections for (`PoolTimeout`).
-ALL_BUSY = "all connections to the database are busy"
 SQLITE_SYNCHRONOUS = "FULL"  # what was committed survives a power cut
 
 
@@ -137,7 +147,7 @@ def reading() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise Unavailable(ALL_BUSY, retry_after=1) from error
+        raise told(error) or error from error
     finally:
         db.session.rollback()
         read_only.reset(token)
@@ -150,6 +160,7 @@ def transaction() -> Iterator[None]:
 
     Raises:
         Unavailable: the database cannot be reached or is locked for too long.
+        Conflict: somebody else made, changed or removed the same thing at the same time.
     """
     if read_only.get():
         db.session.rollback()  # a transaction that began as a reader's is not one to write in
@@ -157,24 +168,14 @@ def transaction() -> Iterator[None]:
     try:
         yield
         db.session.commit()
-    except DBAPIError as error:
+    except BaseException as error:
         db.session.rollback()
-        if is_outage(error):
-            raise Unavailable("the database does not answer", retry_after=5) from error
-        raise
-    except PoolTimeout as error:
-        db.session.rollback()
-        raise Unavailable(ALL_BUSY, retry_after=1) from error
-    except BaseException:
-        db.session.rollback()
+        meaning = told(error)
+        if meaning is not None:
+            raise meaning from error
         raise
     finally:
         read_only.reset(token)
-
-
-def is_outage(error: DBAPIError) -> bool:
-    """True if the database is down, locked, unreachable or met a deadlock, rather than asked for something wrong."""
-    return error.connection_invalidated or type(error).__name__ == "OperationalError"
 
 
 def family() -> str:
@@ -183,39 +184,36 @@ def family() -> str:
 
 
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mariadb": mysql.insert}
-_DUPLICATE = 1062  # MariaDB's ER_DUP_ENTRY
+_KEPT = 2**64 - 1  # an id that no row has
 
 
 def insert_ignore(model: type[Base], **values: Any) -> bool:
     """Insert a row unless one with the same unique key exists; True if this call inserted it. Safe between processes."""
+    statement = _INSERTS[family()](model).values(**values)
     if family() == "mariadb":
-        return _insert_or_keep(model, values)
-    statement = _INSERTS[family()](model).values(**values).on_conflict_do_nothing()
+        db.session.flush()  # here, so that what fails below is this row
+        result: Any = db.session.connection().execute(_keep(model, statement))
+        return bool(result.lastrowid != _KEPT)
     # Asked for, since SQLAlchemy does not keep it of every INSERT: PostgreSQL's would be -1.
-    result: Any = db.session.execute(statement, execution_options={"preserve_rowcount": True})
+    result = db.session.execute(statement.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True})
     return bool(result.rowcount == 1)
 
 
-def _insert_or_keep(model: type[Base], values: Mapping[str, Any]) -> bool:
-    """MariaDB takes back the one statement that met a duplicate, and the transaction goes on. (Its INSERT IGNORE ignores
-    more: it cuts what is too long, and drops what breaks a foreign key.)"""
-    db.session.flush()  # here, so that a duplicate below is this row's
-    try:
-        db.session.connection().execute(plain_insert(model).values(**values))
-    except IntegrityError as error:
-        if error.orig is None or error.orig.args[0] != _DUPLICATE:
-            raise
-        return False
-    return True
+def _keep(model: type[Base], statement: mysql.Insert) -> mysql.Insert:
+    """MariaDB's INSERT that keeps the duplicate that it meets, and says so by its "last id".
+
+    Not INSERT IGNORE, which ignores more: it cuts what is too long, and drops what breaks a foreign key. Nor a plain INSERT
+    whose error says it: that one leaves the duplicate shared among all who met it, and each that then changes or inserts
+    such a row waits for the others. This one locks it.
+    """
+    key = next(iter(model.__table__.primary_key))
+    same = getattr(func, "if")(func.last_insert_id(literal_column(str(_KEPT))) == 0, key, key)
+    return statement.on_duplicate_key_update({key.name: same})
 
 
 def insert_or_lock(model: type[Base], unique: str, **values: Any) -> None:
     """Insert a row, or lock the one that has the same value in its `unique` column: it is there afterwards, and nobody else's
-    until the transaction ends.
-
-    Not `insert_ignore` and then a lock: a duplicate that MariaDB met is shared among all who met it, and then each of them
-    waits for the others.
-    """
+    until the transaction ends."""
     statement = _INSERTS[family()](model).values(**values)
     if family() == "mariadb":
         statement = statement.on_duplicate_key_update({unique: statement.inserted[unique]})
@@ -223,6 +221,17 @@ def insert_or_lock(model: type[Base], unique: str, **values: Any) -> None:
         statement = statement.on_conflict_do_update(index_elements=[unique], set_={unique: statement.excluded[unique]})
     db.session.flush()
     db.session.connection().execute(statement)
+
+
+def hold(row: Base) -> None:
+    """Read a row anew and lock it until the transaction ends: for who changes or counts what belongs to it, before anything else.
+    Rows that refer to it can still be inserted (FOR NO KEY UPDATE, on PostgreSQL).
+
+    Raises:
+        NotFound: somebody else has deleted it.
+    """
+    if db.session.get(type(row), inspect(row).identity, with_for_update={"key_share": True}, populate_existing=True) is None:
+        raise NotFound("somebody else has deleted it at this moment")
 
 
 def upsert(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

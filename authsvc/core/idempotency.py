@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 from sqlalchemy import String, Text, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authsvc.core import sealing, web
+from authsvc.core.base import Application
 from authsvc.core.db import Base, db, insert_ignore, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Limit, TooManyRequests, Unprocessable
+from authsvc.core.repeat import repeated
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 _KEY = re.compile(r'"?[\x21-\x7e]{1,255}"?')
@@ -43,15 +45,15 @@ class IdempotentRequest(Base):
     __table_args__ = ()
 
 
-def init(app: Flask, prefix: str) -> None:
-    """Install it below a path, after whatever sets `g.principal`."""
+def init(app: Application, prefix: str) -> None:
+    """Install it below a path, for what sets `g.principal` before its views."""
 
     def begin() -> Response | None:
         if request.method != "POST" or HEADER not in request.headers or not request.path.startswith(prefix):
             return None
         return _begin() if g.principal.is_authenticated else None
 
-    app.before_request(begin)
+    app.prelude(begin)
     app.after_request(_end)
 
 
@@ -74,6 +76,7 @@ def _begin() -> Response | None:
     Raises:
         BadRequest, Conflict, TooManyRequests, Unprocessable
     """
+    g.pop("idempotent_request", None)  # of a try before this one, which was undone
     key = request.headers[HEADER]
     if _KEY.fullmatch(key) is None:
         raise BadRequest(f"{HEADER} has 1 to 255 visible ASCII characters")
@@ -127,12 +130,16 @@ def _end(response: Response) -> Response:
     if row_id is not None:
         try:
             db.session.rollback()
-            db.session.execute(_outcome(row_id, response))
-            db.session.commit()
+            repeated(lambda: _keep(_outcome(row_id, response)))
         except DBAPIError as error:
             db.session.rollback()
             structlog.get_logger(component="api").error("idempotent_answer_lost", error=type(error).__name__)
     return response
+
+
+def _keep(outcome: Any) -> None:
+    db.session.execute(outcome)
+    db.session.commit()
 
 
 def _outcome(row_id: str, response: Response) -> Any:

@@ -3,6 +3,9 @@
 Every process that decides keeps what it knows in memory and asks for this number before each answer; if it grew, it
 forgets what it knew. So a role taken away in one process is gone in all of them before their next answer. A model takes
 part by naming the moments in `__policy_on__`; the listener does the rest, so that no service can forget it.
+
+All who change anything meet in this one row, so it is written last, just before the commit: it is held for no longer than that
+takes, and who holds it waits for nothing else.
 """
 
 from typing import Any, ClassVar
@@ -13,6 +16,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, map
 from authsvc.core.db import Base, db
 from authsvc.core.direct import DirectReader
 
+_CHANGED = "policy_changed"
 EVER = frozenset({"insert", "update", "delete"})
 READ_SQL = "SELECT value FROM policy_version WHERE id = 1"
 
@@ -54,7 +58,21 @@ def _concerns(row: object, moment: str, session: Session) -> bool:
 
 def bump(session: Any) -> None:
     """Make every process forget what it knew, once this transaction is committed."""
-    session.execute(update(PolicyVersion).where(PolicyVersion.id == 1).values(value=PolicyVersion.value + 1))
+    session.info[_CHANGED] = True
+
+
+@event.listens_for(db.session, "before_commit")
+def _write(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    session.flush()
+    if session.info.pop(_CHANGED, False):
+        session.execute(update(PolicyVersion).where(PolicyVersion.id == 1).values(value=PolicyVersion.value + 1))
+
+
+@event.listens_for(db.session, "after_rollback")
+def _undone(session: Session) -> None:
+    session.info.pop(_CHANGED, None)
 
 
 def current() -> int:

@@ -7,22 +7,19 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from authsvc.core import origin
-from authsvc.core.db import ALL_BUSY, db, is_outage, read_only
+from authsvc.core.db import db, read_only
 from authsvc.core.errors import (
     STATUS,
     BadRequest,
-    Conflict,
     DomainError,
     Limit,
     Unavailable,
-    Unprocessable,
     envelope,
 )
+from authsvc.core.faults import ERRORS, told
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:;=/+-]{1,64}")
 _CODES = {status: code for code, status in reversed(STATUS.items())}
@@ -47,8 +44,8 @@ def init(app: Flask) -> None:
     app.after_request(_finish)
     app.teardown_request(_end)
     app.register_error_handler(DomainError, error_response)
-    app.register_error_handler(DBAPIError, _database_error)
-    app.register_error_handler(PoolTimeout, lambda _: error_response(Unavailable(ALL_BUSY, retry_after=1)))
+    for kind in ERRORS:
+        app.register_error_handler(kind, _database_error)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -117,16 +114,14 @@ def http_error(error: HTTPException) -> Response:
     return response
 
 
-def _database_error(error: DBAPIError) -> Response:
+def _database_error(error: Exception) -> Response:
     db.session.rollback()
-    if is_outage(error):
-        log.error("database_outage", error=type(error.orig).__name__)
-        return error_response(Unavailable("the database does not answer", retry_after=5))
-    if isinstance(error, IntegrityError):  # somebody else was faster by less than a transaction
-        return error_response(Conflict("it was made, or what it needs was removed, by somebody else at the same time"))
-    if isinstance(error, DataError):
-        return error_response(Unprocessable("a value is too long, or out of the range of what can be stored"))
-    return _unexpected(error)
+    meaning = told(error)
+    if meaning is None:
+        return _unexpected(error)
+    if isinstance(meaning, Unavailable):
+        log.error("database_outage", error=str(getattr(error, "orig", error))[:300])
+    return error_response(meaning)
 
 
 def _unexpected(error: Exception) -> Response:

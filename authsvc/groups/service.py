@@ -37,16 +37,20 @@ def create(actor: str, named: GroupName) -> UserGroup:
     Raises:
         Conflict: it exists.
     """
-    if find(named) is not None:
+    if not _make(named):
         raise Conflict(f"group {named.name} exists already")
-    group = onboard(named)
     audit.record(actor, "create", "usergroup", named.name)
-    return group
+    return _existing(named)
 
 
 def onboard(named: GroupName) -> UserGroup:
     """The group of that name; made if we see it for the first time."""
-    insert_ignore(
+    _make(named)
+    return _existing(named)
+
+
+def _make(named: GroupName) -> bool:
+    return insert_ignore(
         UserGroup,
         group_name=named.name[:255],
         group_type=int(named.type),
@@ -54,6 +58,9 @@ def onboard(named: GroupName) -> UserGroup:
         key=named.key,
         creation_time=utcnow(),
     )
+
+
+def _existing(named: GroupName) -> UserGroup:
     group = find(named)
     if group is None:
         raise RuntimeError("the group is gone that was there")

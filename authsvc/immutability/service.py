@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 
 from authsvc.artifacts.models import Intent, Tag
 from authsvc.audit import service as audit
-from authsvc.core.db import db
+from authsvc.core.db import db, hold
 from authsvc.core.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from authsvc.core.patterns import Selector
 from authsvc.immutability.models import ImmutableTagRule
@@ -35,6 +35,7 @@ def create(actor: str, project: Project, wanted: Wanted) -> ImmutableTagRule:
         BadRequest: the project has as many rules as it may.
         Conflict: another rule says the same.
     """
+    hold(project)
     if (db.session.scalar(of_project(project).with_only_columns(func.count())) or 0) >= MAX_RULES:
         raise BadRequest(f"a project has at most {MAX_RULES} immutable tag rules")
     _require_new(project, wanted)
@@ -52,6 +53,7 @@ def update(actor: str, project: Project, rule: ImmutableTagRule, wanted: Wanted)
     Raises:
         Conflict: another rule says the same.
     """
+    hold(project)
     _require_new(project, wanted, besides=rule.id)
     _apply(rule, wanted)
     _note(actor, "update", project, rule)

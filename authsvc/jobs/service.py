@@ -8,9 +8,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select, update
 
-from authsvc.core.db import db, utcnow
+from authsvc.core.db import db, insert_or_lock, utcnow
 from authsvc.core.errors import NotFound
-from authsvc.jobs.models import ERROR, FINAL, PENDING, RUNNING, STOPPED, SUCCESS, SYSTEM, WAITING_OR_RUNNING, Execution, Task
+from authsvc.jobs.models import (
+    ERROR,
+    FINAL,
+    PENDING,
+    RUNNING,
+    STOPPED,
+    SUCCESS,
+    SYSTEM,
+    WAITING_OR_RUNNING,
+    Execution,
+    Lease,
+    Task,
+)
 
 _SWEEP = 1000  # executions that are forgotten in one transaction
 _BULK = {"synchronize_session": False}
@@ -59,6 +71,12 @@ def launch_once(kind: str, trigger: str) -> Execution:
         select(Execution).where(Execution.vendor_type == kind, Execution.status == PENDING).order_by(Execution.id).limit(1)
     )
     return waiting or launch(kind, trigger)
+
+
+def may_start(kind: str) -> bool:
+    """True if none of its kind waits or runs; nobody else starts one until this transaction ends."""
+    insert_or_lock(Lease, "name", name=f"start:{kind}", owner="", until=utcnow())
+    return not is_active(kind)
 
 
 def is_active(vendor_type: str, vendor_id: int = SYSTEM) -> bool:

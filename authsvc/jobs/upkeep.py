@@ -34,7 +34,7 @@ class Upkeep:
         kept = self.parse(parameters)
         if self.missing:
             raise NotServed(self.missing)
-        if service.is_active(self.kind):
+        if not service.may_start(self.kind):
             raise Conflict(f"{self.kind} is running already")
         return service.launch(self.kind, MANUAL, payload=kept, extra_attrs=kept)
 

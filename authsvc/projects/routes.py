@@ -11,7 +11,7 @@ from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
-from authsvc.core.db import db
+from authsvc.core.db import db, hold
 from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service as groups
@@ -157,6 +157,7 @@ def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
 @blueprint.response(200)
 def delete_project(project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.DELETE)
+    hold(project)
     repositories.require_empty(project)
     robots.delete_of_project(who.name, project.id)
     notification.delete_of_project(project.id)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 from authsvc.audit import service as audit
 from authsvc.configuration import service as configuration
 from authsvc.core import names
-from authsvc.core.db import db
+from authsvc.core.db import db, hold
 from authsvc.core.errors import BadRequest, Conflict, NotFound
 from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.projects.rules import clean_metadata
@@ -49,6 +49,7 @@ def update(actor: str, project: Project, metadata: Mapping[str, str | None]) -> 
     Raises:
         BadRequest: unknown key or impossible value.
     """
+    hold(project)
     _apply(project, metadata)
     audit.record(actor, "update", "project", project.name, project_id=project.id)
 
@@ -66,6 +67,7 @@ def add_metadata(actor: str, project: Project, metadata: Mapping[str, str]) -> N
     Raises:
         Conflict: one is set.
     """
+    hold(project)
     if present := sorted(metadata.keys() & project.metadata_.keys()):
         raise Conflict(f"metadata {present[0]} of project {project.name} exists already")
     update(actor, project, metadata)
@@ -73,6 +75,7 @@ def add_metadata(actor: str, project: Project, metadata: Mapping[str, str]) -> N
 
 def remove_metadata(actor: str, project: Project, key: str) -> None:
     """Forget a setting, if there is one; a project that says nothing about `public` is private."""
+    hold(project)
     if key == "public":
         project.public = False
     project.settings = {name: value for name, value in project.settings.items() if name != key}

@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, select
 from authsvc.audit import service as audit
 from authsvc.audit.changes import Changes, difference
 from authsvc.configuration import service as configuration
-from authsvc.core.db import db, utcnow
+from authsvc.core.db import db, hold, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Denied, NotFound, PreconditionFailed
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
@@ -66,6 +66,7 @@ def update(actor: Principal, robot: Robot, wanted: Wanted, *, disabled: bool) ->
     if (wanted.name, wanted.project) != (robot.name, project_name(robot)):
         raise BadRequest("cannot update the level or name of robot")
     rules.check(robot.level, wanted)
+    hold(robot)
     before = _held(robot)
     _apply(robot, actor, wanted)
     robot.disabled = disabled
@@ -75,6 +76,7 @@ def update(actor: Principal, robot: Robot, wanted: Wanted, *, disabled: bool) ->
 
 def set_disabled(actor: Principal, robot: Robot, disabled: bool) -> None:
     """Disable or enable, and nothing else."""
+    hold(robot)
     robot.disabled = disabled
     _record(actor.name, "update", robot)
 
@@ -115,6 +117,7 @@ def _place(giver: Principal, grant: Grant) -> int:
 
 def delete_robot(actor: str, robot: Robot) -> None:
     """Delete a robot with its secrets: felt in every process before its next answer."""
+    hold(robot)
     _record(actor, "delete", robot)
     db.session.execute(delete(Secret).where(Secret.owner_kind == "robot", Secret.owner_id == robot.id))
     db.session.delete(robot)
@@ -122,7 +125,7 @@ def delete_robot(actor: str, robot: Robot) -> None:
 
 def delete_of_project(actor: str, project_id: int) -> None:
     """Delete the robots of a project that goes."""
-    for robot in db.session.scalars(select(Robot).where(Robot.project_id == project_id)):
+    for robot in db.session.scalars(select(Robot).where(Robot.project_id == project_id).order_by(Robot.id)):
         delete_robot(actor, robot)
 
 
@@ -135,6 +138,7 @@ def refresh_secret(actor: str, robot: Robot, secret: str = "") -> str:
     Raises:
         BadRequest: the one that was chosen is too weak.
     """
+    hold(robot)
     robot.epoch += 1
     robot.secret_hash = None
     secrets.revoke_all("robot", robot.id, [Kind.ROBOT])
@@ -149,6 +153,7 @@ def add_secret(actor: str, robot: Robot) -> tuple[str, Secret]:
     Raises:
         PreconditionFailed: there are two already.
     """
+    hold(robot)
     if len(db.session.execute(live_secrets(robot)).all()) >= LIVE_SECRETS:
         raise PreconditionFailed(f"a robot has at most {LIVE_SECRETS} secrets: revoke one first")
     _record(actor, "update", robot)

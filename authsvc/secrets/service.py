@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, select, update
 
 from authsvc.audit import service as audit
 from authsvc.core import crypto
-from authsvc.core.db import db, utcnow
+from authsvc.core.db import db, hold, utcnow
 from authsvc.core.errors import NotFound, PreconditionFailed
 from authsvc.secrets.models import Secret, SecretUse
 from authsvc.secrets.rules import PREFIXES, Kind, Scope
@@ -56,6 +56,7 @@ def issue_access_token(
     Raises:
         PreconditionFailed: the user has very many.
     """
+    hold(user)
     if len(db.session.execute(of_owner("user", user.id, Kind.ACCESS)).all()) >= MAX_EACH:
         raise PreconditionFailed(f"{user.username} has {MAX_EACH} access tokens: revoke some first")
     expires_at = utcnow() + timedelta(days=days) if days is not None else None

@@ -16,15 +16,15 @@ from typing import Any
 import orjson
 import structlog
 from flask import Flask
-from sqlalchemy.exc import DBAPIError
 
 from authsvc.audit import service as audit
 from authsvc.authn.authenticators import Authentication, fingerprint
 from authsvc.authn.identity import Identity
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
-from authsvc.core.db import is_outage, transaction, utcnow
-from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, Unavailable, envelope
+from authsvc.core.db import transaction, utcnow
+from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, envelope
+from authsvc.core.faults import told
 from authsvc.core.settings import Settings
 from authsvc.rbac.principal import Principal
 from authsvc.secrets import service as secrets
@@ -107,12 +107,9 @@ class TokenEndpoint:
                 return _respond(start_response, 405, _error("METHOD_NOT_ALLOWED", "GET or POST"), [("Allow", "GET, POST")])
         except DomainError as error:
             return _refuse(start_response, error, method)
-        except DBAPIError as error:
-            if not is_outage(error):
-                return _unexpected(start_response, error)
-            return _refuse(start_response, Unavailable("the database does not answer", retry_after=5), method)
         except Exception as error:
-            return _unexpected(start_response, error)
+            meaning = told(error)
+            return _refuse(start_response, meaning, method) if meaning else _unexpected(start_response, error)
         start_response("200 OK", [_JSON, _NO_STORE, ("Content-Length", str(len(body)))])
         return (body,)
 

@@ -101,7 +101,7 @@ def test_a_login_that_changes_nothing_changes_no_policy(world: World) -> None:
     with world.changes():
         before = versioning.current()
         onboard(proof(groups=(DEVELOPERS,)))
-        db.session.flush()
+        db.session.commit()
         assert versioning.current() == before
 
 

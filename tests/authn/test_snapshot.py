@@ -94,8 +94,8 @@ def test_what_is_rolled_back_changes_nothing(world: World, other: World) -> None
         role_removed()
         db.session.flush()
         db.session.rollback()
+        db.session.commit()
         assert versioning.current() == before
-        db.session.rollback()
     assert other.granted(SCOPE, who="alice") == {"web/a": ["pull", "push"]}
 
 
@@ -103,6 +103,7 @@ def test_bulk_statements_count_too(world: World) -> None:
     with world.changes():
         before = versioning.current()
         db.session.execute(db.update(User).values(disabled=False))
+        db.session.commit()
         assert versioning.current() == before + 1
 
 

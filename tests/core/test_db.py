@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from authsvc.authn.models import LoginLock
@@ -150,6 +150,26 @@ def test_many_count_in_a_row_that_one_of_them_made(app: Flask, again: int) -> No
     db.session.commit()
     at_once(app, count)
     assert db.session.scalar(select(StorageUsage.bytes)) == 8
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_many_wait_for_a_row_that_goes_again(app: Flask, again: int) -> None:
+    def pass_by() -> None:
+        assert lease("a")
+        db.session.execute(delete(Lease))
+
+    at_once(app, pass_by, 12)
+    assert names() == []
+
+
+@pytest.mark.parametrize("again", range(5))
+def test_many_find_a_row_and_change_it(app: Flask, again: int) -> None:
+    def count() -> None:
+        lease("a", owner="0")
+        db.session.execute(update(Lease).values(owner=Lease.owner + "1"))
+
+    at_once(app, count, 12)
+    assert db.session.scalar(select(Lease.owner)) == "0" + 12 * "1"
 
 
 def test_ids_are_not_used_again() -> None:
