@@ -5,18 +5,25 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from authsvc.core.errors import InvalidCredentials
+from authsvc.users.glimpse import Glimpse, glance
 
 _MAX = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Basic:
     """A user name and a password or other secret."""
 
     username: str
     secret: str = field(repr=False)
+
+    @cached_property
+    def user(self) -> Glimpse | None:
+        """Whose name it is, looked up once; the first time needs a transaction. Who changed meanwhile has another epoch."""
+        return glance(self.username)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,16 @@ from authsvc.audit import service as audit
 from authsvc.authn.credentials import Basic
 from authsvc.authn.models import LoginFailure, LoginLock
 from authsvc.core import origin
-from authsvc.core.db import db, family, insert_or_lock, reading, transaction, upsert, utcnow
+from authsvc.core.db import db, family, reading, transaction, upsert, utcnow
 from authsvc.core.errors import Forbidden, InvalidCredentials, Limit, NotFound, TooManyRequests
 from authsvc.core.sealing import keyed_digest
 from authsvc.core.settings import Settings
 from authsvc.users import passwords
 from authsvc.users import service as users
-from authsvc.users.glimpse import glance
+from authsvc.users.glimpse import Glimpse, glance
 from authsvc.users.models import User
 
-_BUCKETS = 256
+_BUCKETS = 256  # rows of `LoginLock`
 
 
 @contextmanager
@@ -39,7 +39,8 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
     Raises:
         TooManyRequests: the account or the address is locked for now; the password is not looked at.
     """
-    account = _account(credential.username)
+    with reading():
+        account = _account(credential.username, credential.user)
     # The account is part of it: the same wrong password on many accounts is many guesses.
     digest = keyed_digest(f"{account}\0{credential.secret}")
     with transaction():
@@ -73,10 +74,8 @@ def require_own_password(user: User, password: str) -> None:
         raise Forbidden(error.message) from None
 
 
-def _account(login: str) -> str:
+def _account(login: str, user: Glimpse | None) -> str:
     """What the guesses are counted under: one name for a user's name and e-mail."""
-    with reading():
-        user = glance(login[:300])
     # What is nobody's name may be a password that was typed into the wrong field.
     return user.name_key if user else f"unknown:{keyed_digest(users.name_key(login[:300]))[:32]}"
 
@@ -110,10 +109,8 @@ def one_at_a_time(*things: tuple[str, str]) -> None:
     one writer anyway."""
     if family() == "sqlite":
         return
-    for bucket in sorted({_bucket(kind, name) for kind, name in things}):
-        lock = select(LoginLock.id).where(LoginLock.id == bucket).with_for_update()
-        if db.session.scalar(lock) is None:  # the first ever
-            insert_or_lock(LoginLock, "id", id=bucket)
+    buckets = {_bucket(kind, name) for kind, name in things}
+    db.session.execute(select(LoginLock.id).where(LoginLock.id.in_(buckets)).order_by(LoginLock.id).with_for_update())
 
 
 def _bucket(kind: str, name: str) -> int:
@@ -145,7 +142,7 @@ def clear(actor: str, name: str) -> None:
     Raises:
         NotFound: nothing is counted for that name.
     """
-    matching = (LoginFailure.account == _account(name)) | (LoginFailure.address == name)
+    matching = (LoginFailure.account == _account(name, glance(name))) | (LoginFailure.address == name)
     if not db.session.scalar(select(func.count()).select_from(LoginFailure).where(matching)):
         raise NotFound(f"no wrong passwords are counted for {name}")
     db.session.execute(delete(LoginFailure).where(matching))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
+from authsvc.core.errors import NotFound
 from authsvc.projects import service
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import require
@@ -21,6 +22,9 @@ def load(
         Unauthenticated, Forbidden, NotFound
     """
     is_name = is_name or request.headers.get("X-Is-Resource-Name", "").lower() == "true"
-    found = service.find_ref(project_name_or_id, is_name=is_name)
-    who = require(action, resource, found, f"{found.name}/{repository}" if found and repository else "")
-    return who, service.get(project_name_or_id, is_name=is_name)
+    project = service.find(project_name_or_id, is_name=is_name)
+    wanted = f"{project.name}/{repository}" if project and repository else ""
+    who = require(action, resource, project.ref if project else None, wanted)
+    if project is None:
+        raise NotFound(f"project {project_name_or_id} not found")
+    return who, project

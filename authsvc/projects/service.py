@@ -17,6 +17,7 @@ from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.projects.rules import clean_metadata
 from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
 from authsvc.rbac.roles import Role
+from authsvc.users.models import User
 
 
 def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
@@ -96,21 +97,27 @@ def names_of(project_ids: Sequence[int] | None) -> list[str] | None:
 
 
 def all_projects() -> Select[Any]:
-    """Every project, with its owner."""
-    return select(Project).options(joinedload(Project.owner))
+    """Every project, with its owner's name."""
+    return select(Project).options(joinedload(Project.owner).lazyload(User.origin))
+
+
+def find(name_or_id: str, *, is_name: bool = False) -> Project | None:
+    """A project by Harbor's path segment, or None: digits only mean an id, unless `is_name`."""
+    by_id = name_or_id.isascii() and name_or_id.isdigit() and not is_name
+    if by_id and len(name_or_id) > 18:
+        return None
+    condition = Project.id == int(name_or_id) if by_id else Project.name == name_or_id
+    project: Project | None = db.session.scalar(all_projects().where(condition))
+    return project
 
 
 def get(name_or_id: str, *, is_name: bool = False) -> Project:
-    """A project by Harbor's path segment: digits only mean an id, unless `is_name`.
+    """As `find`.
 
     Raises:
         NotFound
     """
-    by_id = name_or_id.isascii() and name_or_id.isdigit() and not is_name
-    if by_id and len(name_or_id) > 18:
-        raise NotFound(f"project {name_or_id} not found")
-    condition = Project.id == int(name_or_id) if by_id else Project.name == name_or_id
-    project: Project | None = db.session.scalar(all_projects().where(condition))
+    project = find(name_or_id, is_name=is_name)
     if project is None:
         raise NotFound(f"project {name_or_id} not found")
     return project
@@ -126,11 +133,9 @@ def get_by_name(name: str) -> Project:
 
 
 def find_ref(name_or_id: str, *, is_name: bool = False) -> ProjectRef | None:
-    """As `get`, but the frozen form, and None where there is none: what guards take."""
-    try:
-        return get(name_or_id, is_name=is_name).ref
-    except NotFound:
-        return None
+    """As `find`, but the frozen form: what guards take."""
+    project = find(name_or_id, is_name=is_name)
+    return project.ref if project is not None else None
 
 
 def visible_to(who: Principal) -> Select[Any]:

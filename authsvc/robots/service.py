@@ -192,9 +192,9 @@ def get(robot_id: int) -> Robot:
     return robot
 
 
-def find(login: str) -> Robot | None:
-    """The robot that logs in by this name or its alias, or None."""
-    split = rules.split_name(prefix(), login)
+def find(login: str, start: str = "") -> Robot | None:
+    """The robot that logs in by this name or its alias, or None. `start`: the prefix, if it is known."""
+    split = rules.split_name(start or prefix(), login)
     if split is None:
         return None
     project, name = split

@@ -35,6 +35,7 @@ _BY_EMAIL = _GLANCE.where(func.lower(User.email) == bindparam("key"))
 def glance(login: str) -> Glimpse | None:
     """Who logs in with this name or e-mail, as `service.find` has it, by as many queries for one whom there is not: the time
     tells nobody which names there are."""
+    login = login[:300]
     row = db.session.execute(_BY_NAME, {"key": name_key(login)}).first()
     if row is None and "@" in login:
         row = db.session.execute(_BY_EMAIL, {"key": login.lower()}).first()

@@ -12,7 +12,6 @@ from flask import Flask
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from authsvc.authn.models import LoginLock
 from authsvc.core.base import create_base
 from authsvc.core.db import db, insert_ignore, insert_or_lock, read_only, transaction, upsert
 from authsvc.core.settings import Settings
@@ -188,7 +187,6 @@ def test_ids_are_not_used_again() -> None:
 
 
 def test_an_update_to_the_same_value_counts_as_found() -> None:
-    insert_ignore(LoginLock, id=1)
     lease("a")
     db.session.commit()
     same: Any = db.session.execute(db.update(Lease).where(Lease.name == "a").values(owner="me"))

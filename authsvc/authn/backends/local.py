@@ -7,7 +7,6 @@ from authsvc.authn.identity import Identity
 from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
 from authsvc.users import passwords
-from authsvc.users.glimpse import glance
 
 
 def authenticate(credential: Basic) -> Identity | None:
@@ -17,9 +16,7 @@ def authenticate(credential: Basic) -> Identity | None:
         InvalidCredentials: no such user, or not the password; nobody learns which.
     """
     with reading():
-        user = glance(credential.username)
-        known = (user.password_hash, Identity(user.id, user.epoch)) if user else (None, None)
-    password_hash, identity = known
-    if not passwords.verify(password_hash, credential.secret) or identity is None:
+        user = credential.user
+    if not passwords.verify(user.password_hash if user else None, credential.secret) or user is None:
         raise InvalidCredentials("the user name or password is not right")
-    return identity
+    return Identity(user.id, user.epoch)

@@ -18,7 +18,7 @@ def authenticate(credential: Basic) -> Identity | None:
     """
     with reading():
         prefix = robots.prefix()
-        robot = robots.find(credential.username)
+        robot = robots.find(credential.username, prefix)
         if robot is None and not credential.username.startswith(prefix):
             return None
         known = robot.secret_hash if robot else None

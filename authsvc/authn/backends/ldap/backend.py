@@ -28,7 +28,6 @@ from authsvc.core.own import own
 from authsvc.groups.rules import GroupName, dn_key
 from authsvc.users import passwords
 from authsvc.users import service as users
-from authsvc.users.glimpse import glance
 from authsvc.users.models import User
 
 T = TypeVar("T")
@@ -59,6 +58,11 @@ class Guard:
             self._breakers.clear()
         return self._breakers.setdefault(named, Breaker())
 
+    @property
+    def knows_of_outages(self) -> bool:
+        """True if any directory is known to be down."""
+        return any(breaker.reason for breaker in list(self._breakers.values()))
+
 
 def one_directory(name: str) -> Named:
     """The directory of that name, enabled or not. Needs a transaction.
@@ -86,7 +90,7 @@ def authenticate(credential: Basic) -> Proof | None:
     if not credential.username or not credential.secret:
         return None
     with reading():
-        asked = _asked(credential.username)
+        asked = _asked(credential)
     deadline = _Deadline(asked)
     silent: list[DirectoryDown] = []
     for number, named in enumerate(asked, 1):
@@ -124,8 +128,10 @@ def refuse_while_down(credential: Basic) -> None:
     Raises:
         Unavailable
     """
+    if not own(Guard).knows_of_outages:
+        return
     with reading():
-        asked = _asked(credential.username)
+        asked = _asked(credential)
     reasons = [own(Guard).breaker(named).reason for named in asked]
     if reasons and all(reasons):
         raise Unavailable(f"logins by directory do not work now: {reasons[0].partition(' (')[0][:200]}", retry_after=10)
@@ -135,7 +141,7 @@ def even_out(credential: Basic) -> None:
     """After a wrong password: ask the directories that were not asked about it, as for a name that nobody has, so that nobody
     can tell the two apart by the time. No password goes along."""
     with reading():
-        asked = {named.name for named in _asked(credential.username)}
+        asked = {named.name for named in _asked(credential)}
         others = [named for named in directories() if named.name not in asked]
     _pretend(others, credential.username, _Deadline(others))
 
@@ -160,9 +166,9 @@ def _bind_as_nobody(named: Named) -> None:
         directory.prove(named.settings, f"{named.settings.uids[0]}=nobody,{named.settings.base_dn}", secrets.token_hex(8))
 
 
-def _asked(username: str) -> Sequence[Named]:
+def _asked(credential: Basic) -> Sequence[Named]:
     """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there."""
-    user = glance(username)
+    user = credential.user
     return [named for named in directories() if user is None or (user.kind, user.source) == (KIND, named.name)]
 
 
