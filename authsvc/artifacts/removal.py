@@ -136,13 +136,12 @@ def delete_artifact(actor: str, client: RegistryClient, name: str, digest: str, 
     delete(client, Write(project_id, name, "DELETE", digest, "", actor), approve)
 
 
-def delete_repository(actor: str, client: RegistryClient, repository: Repository) -> None:
-    """Delete a repository and all that is in it; it is committed when this returns.
+def delete_repository(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
+    """Delete a repository of a project and all that is in it; outside of transactions.
 
     Raises:
         Unavailable: the registry does not answer; what was deleted until then is gone, the rest stays.
     """
-    name, project_id = repository.name, repository.project_id
     while digests := _digests_in(name):
         for digest in digests:
             write = Write(project_id, name, "DELETE", digest, "", actor)

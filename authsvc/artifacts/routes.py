@@ -22,6 +22,7 @@ from authsvc.artifacts.schemas import (
     TagSchema,
 )
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
+from authsvc.core.db import let_go
 from authsvc.core.errors import BadRequest
 from authsvc.core.names import project_of
 from authsvc.core.query import Exact, filtered, ordered, parse_q
@@ -181,6 +182,7 @@ def delete_artifact(project_name: str, repository_name: str, reference: str) -> 
     who, project = load(project_name, Action.DELETE, Resource.ARTIFACT, is_name=True)
     repository = repositories.get(project, repository_name)
     name, digest = repository.name, service.get(repository, reference).digest
+    let_go()
     removal.delete_artifact(who.name, current_app.extensions["registry"], name, digest, immutability.approve)
 
 

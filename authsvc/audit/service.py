@@ -17,6 +17,7 @@ from authsvc.configuration import service as configuration
 from authsvc.core import origin
 from authsvc.core.clock import rfc3339
 from authsvc.core.db import db, utcnow
+from authsvc.core.repeat import outside
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal, ProjectRef
@@ -72,7 +73,7 @@ def configure(actor: str, given: Mapping[str, Any]) -> None:
     Raises:
         BadRequest: a value cannot be used, or nobody answers where the audit log is to be forwarded to.
     """
-    forward.check(given)
+    outside("forwarding", lambda: forward.check(given))
     changed = configuration.change(given)
     if changed:
         changes = {name: list(values) for name, values in changed.items()}

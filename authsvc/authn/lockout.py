@@ -27,7 +27,6 @@ from authsvc.core.settings import Settings
 from authsvc.users import passwords
 from authsvc.users import service as users
 from authsvc.users.glimpse import Glimpse, glance
-from authsvc.users.models import User
 
 _BUCKETS = 256  # rows of `LoginLock`
 
@@ -57,7 +56,7 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
     _take_back(account, digest)
 
 
-def require_own_password(user: User, password: str) -> None:
+def require_own_password(username: str, password: str) -> None:
     """Somebody who is logged in has to show his password as well. A guess like any other: else a session that was left open
     would be a way to find it out.
 
@@ -65,10 +64,10 @@ def require_own_password(user: User, password: str) -> None:
         Forbidden: it is not his.
         TooManyRequests: as `counted`.
     """
-    known = user.password_hash
+    shown = Basic(username, password)
     try:
-        with counted(Basic(user.username, password), origin.current().address):
-            if not passwords.verify(known, password):
+        with counted(shown, origin.current().address):
+            if not passwords.verify(shown.user.password_hash if shown.user else None, password):
                 raise InvalidCredentials("the old password is not right")
     except InvalidCredentials as error:
         raise Forbidden(error.message) from None

@@ -15,10 +15,11 @@ from authsvc.authn import lockout
 from authsvc.authn.models import RegistrationAttempt
 from authsvc.configuration import service as configuration
 from authsvc.core import origin
-from authsvc.core.db import db, transaction, utcnow
+from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import Conflict, Forbidden, Limit, TooManyRequests
 from authsvc.core.settings import Settings
 from authsvc.users import service as users
+from authsvc.users.passwords import choose
 
 WAITING = "registered; waits for approval"
 _WINDOW = timedelta(hours=1)
@@ -33,16 +34,18 @@ def register(*, username: str, password: str, email: str, realname: str = "", co
         TooManyRequests: too many attempts from where the request comes from.
         Conflict: name or e-mail is taken; nobody learns which.
     """
-    if not configuration.value("self_registration"):
-        raise Forbidden("self registration is switched off here; ask a system administrator for an account")
-    waits = bool(configuration.value("self_registration_approval"))
-    users.check_new(username, password, email)
+    with reading():
+        if not configuration.value("self_registration"):
+            raise Forbidden("self registration is switched off here; ask a system administrator for an account")
+        waits = bool(configuration.value("self_registration_approval"))
+        users.check_new(username, password, email)
     with transaction():
         _count(origin.source())
+    chosen = choose(password, username)
     actor = "tidegate:registration"
     try:
         user = users.create(
-            actor, username=username, password=password, email=email, realname=realname, comment=WAITING if waits else comment
+            actor, username=username, password=chosen, email=email, realname=realname, comment=WAITING if waits else comment
         )
     except Conflict:
         raise Conflict("that user name or e-mail address is taken") from None

@@ -9,7 +9,7 @@ from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
 from authsvc.core import db
-from authsvc.core.repeat import repeated
+from authsvc.core.repeat import dispatched
 from authsvc.core.settings import Settings
 
 MAX_BODY = 1024 * 1024
@@ -28,7 +28,7 @@ class Application(Flask):
 
     def dispatch_request(self) -> ResponseReturnValue:
         """The preludes and the view."""
-        return repeated(self._carry_out)
+        return dispatched(self._carry_out)
 
     def _carry_out(self) -> ResponseReturnValue:
         for prelude in self._preludes:

@@ -12,7 +12,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask
+import structlog
+from flask import Flask, has_app_context, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
@@ -83,7 +84,11 @@ class Identified:
 db = SQLAlchemy(metadata=Base.metadata)
 
 
+STRICT = False  # tests are
 SQLITE_SYNCHRONOUS = "FULL"  # what was committed survives a power cut
+
+
+log = structlog.get_logger(component="database")
 
 
 def utcnow() -> datetime:
@@ -143,6 +148,7 @@ def reading() -> Iterator[None]:
     Raises:
         Unavailable: all connections are in use.
     """
+    _must_be_alone()
     token = read_only.set(True)
     try:
         yield
@@ -162,6 +168,7 @@ def transaction() -> Iterator[None]:
         Unavailable: the database cannot be reached or is locked for too long.
         Conflict: somebody else made, changed or removed the same thing at the same time.
     """
+    _must_be_alone()
     if read_only.get():
         db.session.rollback()  # a transaction that began as a reader's is not one to write in
     token = read_only.set(False)
@@ -176,6 +183,27 @@ def transaction() -> Iterator[None]:
         raise
     finally:
         read_only.reset(token)
+
+
+def let_go() -> None:
+    """End the transaction in which a request has looked around so far: what follows has several of its own."""
+    db.session.rollback()
+
+
+def _must_be_alone() -> None:
+    """What a request does belongs to one transaction; a second one would end it half-way."""
+    if has_request_context():
+        must_be_free("another transaction")
+
+
+def must_be_free(what: str) -> None:
+    """Said by whatever waits for something outside (a network, a hash): it may not have begun to write, since others wait for
+    that to end. A mistake of ours: an error in tests, and a line in the log."""
+    if read_only.get() or not has_app_context() or not db.session().in_transaction():
+        return
+    if STRICT:
+        raise AssertionError(f"{what} in the middle of a transaction")
+    log.error("waits_while_writing", what=what, stack_info=True)
 
 
 def family() -> str:

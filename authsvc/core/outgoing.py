@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.core.trust import client_context
 
@@ -114,6 +115,7 @@ def connect(host: str, port: int, networks: Sequence[str], timeout: float | None
 
 def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> requests.Session:
     """A guarded session; close it after use. `ca`: certificates in PEM, besides the system's."""
+    must_be_free("asking somebody else")
     made = requests.Session()
     made.trust_env = False
     adapter = _Adapter(networks, verify, ca)

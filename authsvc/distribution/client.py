@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
 
@@ -230,6 +231,7 @@ class RegistryClient:
     def _send(
         self, method: str, path: str, scope: str, accept: str = "*/*", *, data: bytes | None = None, media_type: str = ""
     ) -> requests.Response:
+        must_be_free("asking the registry")
         headers = {"Authorization": self._authorize(scope), "Accept": accept, "User-Agent": "tidegate"}
         if media_type:
             headers["Content-Type"] = media_type

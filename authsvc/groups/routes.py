@@ -45,8 +45,9 @@ def list_user_groups(arguments: dict[str, Any]) -> Any:
 def create_user_group(body: dict[str, Any]) -> Any:
     who = require_system(Action.CREATE, Resource.USER_GROUP)
     group = service.create(who.name, service.group_name(body["group_type"], body["group_name"], body["ldap_group_dn"]))
+    answer = created(group.id)
     db.session.commit()
-    return created(group.id)
+    return answer
 
 
 @blueprint.get("/search")

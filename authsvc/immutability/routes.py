@@ -41,8 +41,9 @@ def list_immutable_rules(arguments: dict[str, Any], project_name_or_id: str) -> 
 def create_immutable_rule(body: dict[str, Any], project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.CREATE, Resource.IMMUTABLE_TAG)
     rule = service.create(who.name, project, wanted(body))
+    answer = created(rule.id)
     db.session.commit()
-    return created(rule.id)
+    return answer
 
 
 @blueprint.put(f"{PATH}/<int:immutable_rule_id>")

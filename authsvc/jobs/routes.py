@@ -161,8 +161,9 @@ def upkeep_blueprint(name: str, path: str, upkeep: Upkeep, resource: Resource) -
         started = upkeep.set_schedule(body["schedule"], body["parameters"] or {})
         told = {"schedule": body["schedule"]["type"], "cron": body["schedule"]["cron"], "parameters": body["parameters"]}
         audit.record(who.name, "create" if started else "update", "schedule", upkeep.kind, changes=difference({}, told))
+        started_id = started.id if started else 0
         db.session.commit()
-        return started.id if started else 0
+        return started_id
 
     not_served = made.alt_response(501, description=upkeep.missing) if upkeep.missing else lambda view: view
 

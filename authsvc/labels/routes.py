@@ -76,8 +76,9 @@ def create_label(body: dict[str, Any]) -> Any:
     if place != service.GLOBAL:
         projects.get(str(place))
     label = service.create(who.name, place, body["name"], body["description"], body["color"])
+    answer = created(label.id)
     db.session.commit()
-    return created(label.id)
+    return answer
 
 
 @blueprint.get("/labels/<int:label_id>")

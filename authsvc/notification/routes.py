@@ -69,8 +69,9 @@ def list_webhook_policies(arguments: dict[str, Any], project_name_or_id: str) ->
 def create_webhook_policy(body: dict[str, Any], project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.CREATE, Resource.NOTIFICATION_POLICY)
     policy = service.create(who.name, project, wanted(body))
+    answer = created(policy.id)
     db.session.commit()
-    return created(policy.id)
+    return answer
 
 
 @blueprint.get(POLICY)

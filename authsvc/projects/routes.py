@@ -129,9 +129,10 @@ def create_project(body: dict[str, Any]) -> Any:
     project = service.create(who.name, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
     _set_limit(who, project, body["storage_limit"])
     _set_allowlist(project, body["cve_allowlist"])
-    db.session.commit()
     by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
-    return created(project.name if by_name else project.id)
+    answer = created(project.name if by_name else project.id)
+    db.session.commit()
+    return answer
 
 
 @blueprint.get("/<project_name_or_id>")
@@ -251,8 +252,9 @@ def list_members(arguments: dict[str, Any], project_name_or_id: str) -> Any:
 def create_member(body: dict[str, Any], project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.CREATE, Resource.MEMBER)
     member = members.add(who.name, project, _entity(body), members.role_of(body["role_id"]))
+    answer = created(member.id)
     db.session.commit()
-    return created(member.id)
+    return answer
 
 
 def _entity(body: dict[str, Any]) -> User | UserGroup:

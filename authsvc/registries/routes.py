@@ -72,8 +72,9 @@ def create_registry(body: dict[str, Any]) -> Any:
     remote = service.check(body | credential | {"type": body["type"], "credential_type": credential.get("type")})
     service.require_healthy(remote)
     registry = service.create(who.name, body["name"], body["description"], credential.get("type", ""), remote)
+    answer = created(registry.id)
     db.session.commit()
-    return created(registry.id)
+    return answer
 
 
 @blueprint.post("/registries/ping")

@@ -10,7 +10,7 @@ from flask import current_app
 from authsvc.artifacts import removal
 from authsvc.artifacts import service as artifacts
 from authsvc.core.api import Blueprint, ListArguments, page_of
-from authsvc.core.db import db
+from authsvc.core.db import db, let_go
 from authsvc.core.query import filtered, ordered, parse_q
 from authsvc.immutability import service as immutability
 from authsvc.projects.access import load
@@ -86,4 +86,6 @@ def delete_repository(project_name: str, repository_name: str) -> None:
     repository = service.get(project, repository_name)
     tags = list(db.session.scalars(artifacts.tag_names(repository, "")))
     immutability.require_deletable(repository.project_id, repository.name, tags)
-    removal.delete_repository(who.name, current_app.extensions["registry"], repository)
+    name, project_id = repository.name, repository.project_id
+    let_go()
+    removal.delete_repository(who.name, current_app.extensions["registry"], name, project_id)

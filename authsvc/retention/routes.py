@@ -64,8 +64,9 @@ def get_rentenition_metadata() -> Any:
 def create_retention(body: dict[str, Any]) -> Any:
     who, project = _of_scope(body["scope"])
     policy = service.create(who.name, project, wanted(body))
+    answer = created(policy.id)
     db.session.commit()
-    return created(policy.id)
+    return answer
 
 
 def _of_scope(scope: dict[str, Any]) -> tuple[Principal, Project]:
@@ -111,8 +112,9 @@ def delete_retention(retention_id: int) -> None:
 def trigger_retention_execution(body: dict[str, Any], retention_id: int) -> Any:
     _, _, policy = _load(retention_id, Action.UPDATE)
     execution = service.launch(policy, MANUAL, dry_run=body["dry_run"])
+    answer = created(execution.id)
     db.session.commit()
-    return created(execution.id)
+    return answer
 
 
 @blueprint.get("/<int:retention_id>/executions")

@@ -9,6 +9,7 @@ from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
 from authsvc.core.query import Exact, filtered, ordered, parse_q
+from authsvc.core.repeat import outside
 from authsvc.projects import service as projects
 from authsvc.projects.access import load
 from authsvc.rbac.guard import require, require_system
@@ -108,10 +109,12 @@ def create_robot(body: dict[str, Any]) -> Any:
     project = _project_of(body) if body["level"] == "project" else ""
     found = projects.find_ref(project, is_name=True) if project else None
     who = require(Action.CREATE, Resource.ROBOT, found) if project else require_system(Action.CREATE, Resource.ROBOT)
-    robot, secret = service.create(who, body["level"], _wanted(body, project), body["secret"])
+    chosen = outside("secret", lambda: service.choose(body["secret"]))
+    robot, secret = service.create(who, body["level"], _wanted(body, project), chosen)
     robot.disabled = body["disable"]
+    answer = _created(robot, secret)
     db.session.commit()
-    return _created(robot, secret)
+    return answer
 
 
 @blueprint.get("/<int:robot_id>")
@@ -140,7 +143,8 @@ def update_robot(body: dict[str, Any], robot_id: int) -> None:
 @blueprint.response(200, RobotSecSchema)
 def refresh_secret(body: dict[str, Any], robot_id: int) -> Any:
     who, robot = _load(Action.UPDATE, robot_id)
-    secret = service.refresh_secret(who.name, robot, body["secret"])
+    chosen = outside("secret", lambda: service.choose(body["secret"]))
+    secret = service.refresh_secret(who.name, robot, chosen)
     db.session.commit()
     return {"secret": secret}
 
@@ -167,8 +171,9 @@ def add_robot_secret(robot_id: int) -> Any:
     """A second secret beside the first, to change over without a pause (beyond Harbor's API)."""
     who, robot = _load(Action.UPDATE, robot_id)
     secret, row = service.add_secret(who.name, robot)
+    secret_id = row.id
     db.session.commit()
-    return {"id": row.id, "secret": secret}, 201, {"Location": f"/api/v2.0/robots/{robot_id}/secrets/{row.id}"}
+    return {"id": secret_id, "secret": secret}, 201, {"Location": f"/api/v2.0/robots/{robot_id}/secrets/{secret_id}"}
 
 
 @blueprint.delete("/<int:robot_id>/secrets/<int:secret_id>")
@@ -210,8 +215,9 @@ def create_robot_v1(body: dict[str, Any], project_name_or_id: str) -> Any:
     duration = body["expires_at"] if body["expires_at"] > 0 else configuration.value("robot_token_duration")
     wanted = Wanted(body["name"], project.name, body["description"], duration, (Grant("project", project.name, access),))
     robot, secret = service.create(who, "project", wanted)
+    answer = _created(robot, secret)
     db.session.commit()
-    return _created(robot, secret)
+    return answer
 
 
 @v1_blueprint.get("/<project_name_or_id>/robots/<int:robot_id>")

@@ -25,11 +25,12 @@ from authsvc.secrets import service as secrets
 from authsvc.secrets.models import Secret, SecretUse
 from authsvc.secrets.rules import Kind
 from authsvc.users import passwords
+from authsvc.users.passwords import Chosen
 
 LIVE_SECRETS = 2  # the old and the new one, while it is changed everywhere
 
 
-def create(creator: Principal, level: str, wanted: Wanted, secret: str = "") -> tuple[Robot, str]:
+def create(creator: Principal, level: str, wanted: Wanted, secret: Chosen | None = None) -> tuple[Robot, str]:
     """A robot and its secret, shown this once ("" if the caller chose it). No robot gives more than it has.
 
     Raises:
@@ -52,7 +53,7 @@ def create(creator: Principal, level: str, wanted: Wanted, secret: str = "") -> 
     _apply(robot, creator, wanted)
     db.session.add(robot)
     db.session.flush()
-    shown = _choose(robot, secret) if secret else _generate(robot)
+    shown = _set(robot, secret)
     _record(creator.name, "create", robot)
     return robot, shown
 
@@ -132,17 +133,12 @@ def delete_of_project(actor: str, project_id: int) -> None:
 # -- secrets -------------------------------------------------------------------------------------------------------
 
 
-def refresh_secret(actor: str, robot: Robot, secret: str = "") -> str:
-    """A new secret in the place of all others (Harbor's PATCH); "" if the caller chose it.
-
-    Raises:
-        BadRequest: the one that was chosen is too weak.
-    """
+def refresh_secret(actor: str, robot: Robot, secret: Chosen | None = None) -> str:
+    """A new secret in the place of all others (Harbor's PATCH); "" if the caller chose it."""
     hold(robot)
     robot.epoch += 1
-    robot.secret_hash = None
     secrets.revoke_all("robot", robot.id, [Kind.ROBOT])
-    shown = _choose(robot, secret) if secret else _generate(robot)
+    shown = _set(robot, secret)
     _record(actor, "update", robot)
     return shown
 
@@ -165,16 +161,23 @@ def live_secrets(robot: Robot) -> Select[Secret, SecretUse]:
     return secrets.of_owner("robot", robot.id, Kind.ROBOT).where(Secret.epoch == robot.epoch)
 
 
-def _generate(robot: Robot) -> str:
-    return secrets.issue(Kind.ROBOT, robot.id, robot.epoch, owner_kind="robot")[0]
+def _set(robot: Robot, secret: Chosen | None) -> str:
+    robot.secret_hash = secret.hash if secret else None
+    return "" if secret else secrets.issue(Kind.ROBOT, robot.id, robot.epoch, owner_kind="robot")[0]
 
 
-def _choose(robot: Robot, secret: str) -> str:
+def choose(secret: str) -> Chosen | None:
+    """A secret of somebody's choice, before there is a transaction; None for "": one is generated then.
+
+    Raises:
+        BadRequest: it is too weak.
+    """
+    if not secret:
+        return None
     classes = (str.isupper, str.islower, str.isdigit)
     if not 8 <= len(secret) <= 128 or not all(any(check(character) for character in secret) for check in classes):
         raise BadRequest("the secret must have 8 to 128 characters, with an upper and a lower case letter and a digit")
-    robot.secret_hash = passwords.hash_password(secret)
-    return ""
+    return passwords.hashed(secret)
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

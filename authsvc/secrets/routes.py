@@ -81,12 +81,9 @@ def create_access_token(body: dict[str, Any], user_id: int) -> Any:
     scope = _scope(body["projects"], body["actions"])
     networks = rules.parse_networks(body["networks"])
     token, row = service.issue_access_token(actor, user, body["name"], days=body["days"], scope=scope, networks=networks)
+    shown = {"id": row.id, "name": row.name, "token": token, "expires_at": row.expires_at}
     db.session.commit()
-    return (
-        {"id": row.id, "name": row.name, "token": token, "expires_at": row.expires_at},
-        201,
-        {"Location": f"/api/v2.0/users/{user_id}/access-tokens/{row.id}"},
-    )
+    return shown, 201, {"Location": f"/api/v2.0/users/{user_id}/access-tokens/{shown['id']}"}
 
 
 def _scope(names: list[str] | None, actions: list[str] | None) -> Scope | None:

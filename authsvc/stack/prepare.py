@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from authsvc.core import schema, sealing
 from authsvc.core.crypto import read_private, write_private
-from authsvc.core.db import db, transaction
+from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
@@ -25,6 +25,7 @@ from authsvc.stack import tls
 from authsvc.token.keys import KeyStore
 from authsvc.users import service as users
 from authsvc.users.models import User
+from authsvc.users.passwords import choose
 
 SOURCE = Path(__file__).parent.parent.parent
 TEMPLATES = {
@@ -129,12 +130,15 @@ def _search_path() -> str:
 
 def _first_admin(file: Path) -> None:
     """The first administrator, with a generated password, and Harbor's public project `library`."""
-    if db.session.scalar(select(User.id).limit(1)) is not None:
+    with reading():
+        has_users = db.session.scalar(select(User.id).limit(1)) is not None
+    if has_users:
         return
     password = secrets.token_urlsafe(18)
     write_private(file, password)  # first the file: a password that nobody can read would lock everybody out
+    chosen = choose(password)
     with transaction():
         admin = users.create(
-            "tidegate:prepare", username=ADMIN, password=password, realname="system admin", sysadmin=True, temporary=True
+            "tidegate:prepare", username=ADMIN, password=chosen, realname="system admin", sysadmin=True, temporary=True
         )
         projects.create("tidegate:prepare", admin.id, "library", {"public": "true"})

@@ -29,6 +29,7 @@ from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.passwords import choose
 
 NAME = "tidegate-selftest"
 _RECORDED_WITHIN = 10.0
@@ -72,8 +73,9 @@ class SelfTest:
 
     def _arrive(self) -> _Visitor:
         suffix, password = secrets.token_hex(4), secrets.token_urlsafe(18)
+        chosen = choose(password)
         with self._app.app_context(), transaction():
-            user = users.create("tidegate:selftest", username=f"{NAME}-{suffix}", password=password)
+            user = users.create("tidegate:selftest", username=f"{NAME}-{suffix}", password=chosen)
             left_over = db.session.scalar(select(Project).where(Project.name == NAME))  # by a run that was killed
             if left_over is None:
                 projects.create("tidegate:selftest", user.id, NAME)

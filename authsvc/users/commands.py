@@ -11,6 +11,7 @@ from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.users import service
 from authsvc.users.models import User
+from authsvc.users.passwords import choose
 
 
 @click.group()
@@ -63,7 +64,7 @@ def create_user(username: str, email: str | None, realname: str, system_admin: b
     service.create(
         actor(),
         username=username,
-        password=password,
+        password=choose(password, username),
         email=email,
         realname=realname,
         sysadmin=system_admin,
@@ -82,7 +83,8 @@ def reset_password(username: str, password_stdin: bool) -> None:
     """Set a new password, also for a locked-out administrator; every stored login of the user ends. A generated one is printed,
     and is to be changed by the user before anything else."""
     password = _password(password_stdin)
-    service.set_password(actor(), service.get_by_name(username), password, temporary=not password_stdin)
+    chosen = choose(password, username)
+    service.set_password(actor(), service.get_by_name(username), chosen, temporary=not password_stdin)
     click.echo(f"new password set for {username}", err=True)
     if not password_stdin:
         click.echo(password)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, TooManyRequests
 
 MIN_LENGTH = 8
@@ -40,6 +42,7 @@ def _common() -> frozenset[str]:
 
 @contextmanager
 def _bulkhead() -> Iterator[None]:
+    must_be_free("hashing a password")
     if not _places.acquire(blocking=False):
         raise TooManyRequests("too many logins at once; try again in a moment", retry_after=2)
     try:
@@ -67,10 +70,29 @@ def check_rules(password: str, username: str = "") -> None:
         raise BadRequest("that is one of the passwords that everybody tries first; choose another")
 
 
-def hash_password(password: str) -> str:
-    """The argon2id hash, with parameters and salt in it."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A password that may be set, and its argon2id hash, with parameters and salt in it: made by `choose`, before there is a
+    transaction."""
+
+    text: str = field(repr=False)
+    hash: str = field(repr=False)
+
+
+def choose(password: str, username: str = "") -> Chosen:
+    """Somebody wants this password.
+
+    Raises:
+        BadRequest: it is against the rules.
+    """
+    check_rules(password, username)
+    return hashed(password)
+
+
+def hashed(secret: str) -> Chosen:
+    """The same for a secret that other rules are for."""
     with _bulkhead():
-        return _hasher.hash(password)
+        return Chosen(secret, _hasher.hash(secret))
 
 
 def verify(password_hash: str | None, password: str) -> bool:

@@ -10,11 +10,13 @@ from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
+from authsvc.core.repeat import outside
 from authsvc.rbac.guard import require_login, require_own_login, require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.users import service
 from authsvc.users.models import User
+from authsvc.users.passwords import choose
 from authsvc.users.schemas import (
     DisabledSchema,
     PasswordSchema,
@@ -69,9 +71,12 @@ def list_users(arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(UserCreationSchema)
 @blueprint.response(201)
 def create_user(body: dict[str, Any]) -> Any:
-    user = service.create(require_system(Action.CREATE, Resource.USER).name, **body)
+    who = require_system(Action.CREATE, Resource.USER)
+    password = outside("password", lambda: choose(body["password"], body["username"]))
+    user = service.create(who.name, **body | {"password": password})
+    answer = created(user.id)
     db.session.commit()
-    return created(user.id)
+    return answer
 
 
 @blueprint.get("/current")
@@ -140,11 +145,13 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 def set_password(body: dict[str, Any], user_id: int) -> None:
     who = require_own_login()
     _self_or_sysadmin(user_id)
-    origin = origin_of(user_id)
+    user, origin = service.get(user_id), origin_of(user_id)
     if origin is not None:
         raise PreconditionFailed(f"the password of this user lives in the {origin.kind} source {origin.source}")
     old = body["old_password"] if who.id == user_id else None
+    username = user.username
     if old is not None:
-        require_own_password(service.get(user_id), old)
-    service.set_password(who.name, service.get(user_id), body["new_password"], old=old)
+        outside("old password", lambda: require_own_password(username, old))
+    password = outside("password", lambda: choose(body["new_password"], username))
+    service.set_password(who.name, user, password, old=old)
     db.session.commit()

@@ -15,6 +15,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from authsvc.users import passwords
 from authsvc.users.models import User, UserIdentity
+from authsvc.users.passwords import Chosen
 
 # Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
 # what cannot be seen: a name must look like what it is.
@@ -40,7 +41,7 @@ def create(
     actor: str,
     *,
     username: str,
-    password: str | None,
+    password: Chosen | None,
     email: str | None = None,
     realname: str = "",
     comment: str = "",
@@ -50,10 +51,10 @@ def create(
     """A new local user; `temporary`: the password was generated, and its owner must change it at the pages.
 
     Raises:
-        BadRequest: name, e-mail or password against the rules.
+        BadRequest: name or e-mail against the rules, or the name as password.
         Conflict: name (whatever the case) or e-mail is taken.
     """
-    check_new(username, password, email)
+    check_new(username, password.text if password else None, email)
     if email is not None and not email_is_free(email):
         raise Conflict(_EMAIL_TAKEN)
     if db.session.scalar(select(User.id).where(User.name_key == name_key(username))):
@@ -65,7 +66,7 @@ def create(
         realname=realname,
         comment=comment,
         sysadmin=sysadmin,
-        password_hash=passwords.hash_password(password) if password is not None else None,
+        password_hash=password.hash if password is not None else None,
         password_temporary=temporary,
     )
     db.session.add(user)
@@ -167,16 +168,16 @@ def update_profile(
     audit.record(actor, "update", "user", user.username, description="profile")
 
 
-def set_password(actor: str, user: User, password: str, *, old: str | None = None, temporary: bool = False) -> None:
+def set_password(actor: str, user: User, password: Chosen, *, old: str | None = None, temporary: bool = False) -> None:
     """Set a password; every refresh token of the user dies. `old`: the present one, where it had to be shown.
 
     Raises:
-        BadRequest: the new one is against the rules, or the old one again.
+        BadRequest: it is the old one again, or the user's name.
     """
-    if old == password:
+    if old == password.text:
         raise BadRequest("the new password is the old one")
-    passwords.check_rules(password, user.username)
-    user.password_hash = passwords.hash_password(password)
+    passwords.check_rules(password.text, user.username)
+    user.password_hash = password.hash
     user.password_temporary = temporary
     user.epoch += 1
     audit.record(actor, "update", "user", user.username, description="password")

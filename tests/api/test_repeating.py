@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from authsvc.core.db import db, utcnow
 from authsvc.core.idempotency import IdempotentRequest
 from authsvc.core.settings import Settings
 from authsvc.projects.models import Project
+from authsvc.users.passwords import Chosen, choose
 from authsvc.wsgi import Front
 from tests.api.matrix import Matrix
 from tests.api.operations import ADMIN, OPERATIONS
@@ -213,6 +215,41 @@ def test_many_at_once_with_one_key_that_fail_are_told_why(world: World) -> None:
         key = {"Idempotency-Key": f"in-vain-{again}"}
         answers = world.crowd(*[("POST", "/projects", "admin", {"project_name": "web"})] * 12, headers=key)
         assert {answer.status_code for answer in answers} == {409}, [answer.text for answer in answers]
+
+
+def test_who_waits_for_something_outside_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash, a directory: the request that needs it begins anew with the result, and is still one."""
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def slow(password: str, username: str) -> Chosen:
+        waits.set()
+        assert goes_on.wait(60)
+        return choose(password, username)
+
+    monkeypatch.setattr("authsvc.users.routes.choose", slow)
+    body = {"username": "alice", "password": "a good long one", "email": "alice@example.com"}
+    headers = basic("admin") | {"Idempotency-Key": "slowly"}
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(Client(world.front).post, "/api/v2.0/users", json=body, headers=headers) for _ in range(2))
+        assert waits.wait(60)
+        assert world.api("POST", "/projects", "admin", json={"project_name": "web"}).status_code == 201
+        goes_on.set()
+        answers = [first.result(), second.result()]
+    carried_out = [answer for answer in answers if answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers]
+    assert len(carried_out) == 1
+    assert {answer.status_code for answer in answers} <= {201, 409}  # 409: while the first is between its end and its answer
+    assert len(world.api("GET", "/users", "admin").get_json()) == 2
+    assert world.api("GET", "/users/current", headers=basic("alice", "a good long one")).status_code == 200
+
+
+def test_what_goes_wrong_outside_is_what_the_request_answers(world: World) -> None:
+    body = {"username": "alice", "password": "password", "email": "alice@example.com"}
+    refused = world.api("POST", "/users", "admin", json=body, headers={"Idempotency-Key": "weak"})
+    assert (refused.status_code, refused.get_json()["errors"][0]["code"]) == (400, "BAD_REQUEST")
+    better = world.api(
+        "POST", "/users", "admin", json=body | {"password": "a good long one"}, headers={"Idempotency-Key": "weak"}
+    )
+    assert better.status_code == 201
 
 
 def test_keys_are_forgotten_after_a_day(world: World) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from authsvc.artifacts import reconcile, removal
 from authsvc.audit.models import AuditLog
-from authsvc.core.db import db, transaction
+from authsvc.core.db import db, reading
 from authsvc.core.errors import Unavailable
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
@@ -91,10 +91,12 @@ def test_half_a_deletion_is_finished_by_the_reconciler(index: Recorder, digest: 
 
 
 def test_a_deleted_repository_is_not_brought_back_by_a_late_event(index: Recorder, digest: str) -> None:
-    with index.app.app_context(), transaction():
-        repository = repositories.find(index.repository)
-        assert repository is not None
-        removal.delete_repository("alice", index.registry.client, repository)
+    with index.app.app_context():
+        with reading():
+            repository = repositories.find(index.repository)
+            assert repository is not None
+            project_id = repository.project_id
+        removal.delete_repository("alice", index.registry.client, index.repository, project_id)
     index.deliver(index.event("push", digest, "a"))
     with index.app.app_context():
         assert repositories.find(index.repository) is None

@@ -16,6 +16,7 @@ from authsvc.core.settings import Settings
 from authsvc.secrets import service as secrets
 from authsvc.users import service as users
 from authsvc.users.models import User
+from authsvc.users.passwords import choose
 from authsvc.wsgi import Front
 from tests.support.world import PASSWORD, World, basic
 
@@ -74,7 +75,8 @@ def test_listed_and_ended_by_hand_and_with_the_password(world: World) -> None:
     assert first.get("/api/v2.0/users/current", base_url="https://localhost").status_code == 401
     assert second.get("/api/v2.0/users/current", base_url="https://localhost").status_code == 200
     with world.changes():
-        users.set_password("test", users.get(1), "something else entirely")
+        chosen = choose("something else entirely")
+        users.set_password("test", users.get(1), chosen)
     assert second.get("/api/v2.0/users/current", base_url="https://localhost").status_code == 401
 
 
@@ -89,7 +91,8 @@ def test_a_session_is_no_password(world: World) -> None:
 
 def test_a_generated_password_is_changed_first(world: World) -> None:
     with world.changes():
-        users.set_password("test", users.get(1), "made by somebody else", temporary=True)
+        chosen = choose("made by somebody else")
+        users.set_password("test", users.get(1), chosen, temporary=True)
     client = browser(world)
     assert log_in(client, "admin", "made by somebody else").status_code == 200
     refused = client.get("/api/v2.0/users", base_url="https://localhost")
@@ -108,7 +111,8 @@ def test_a_generated_password_opens_nothing_but_its_own_change(world: World) -> 
     world.project("web", 1)
     world.user("other")
     with world.changes():
-        users.set_password("test", users.get(1), "made by somebody else", temporary=True)
+        chosen = choose("made by somebody else")
+        users.set_password("test", users.get(1), chosen, temporary=True)
     headers = basic("admin", "made by somebody else")
     form = {"grant_type": "password", "username": "admin", "password": "made by somebody else", "service": "harbor-registry"}
     for refused in (

@@ -18,6 +18,7 @@ from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction
 from authsvc.core.settings import Settings
 from authsvc.users import service as users
+from authsvc.users.passwords import choose
 from tests.bench.fill import Filled, path_for
 from tests.bench.load import Measured, Request, wrk
 from tests.bench.logins import cold_logins
@@ -72,7 +73,7 @@ def _configure(state_dir: Path, people: Slapd, proxy: FaultProxy) -> None:
     with app.app_context():
         with transaction():
             sources.save("bench", "ldap", "default", people.settings(ldap_url=f"ldaps://localhost:{proxy.port}"))
-            disabled = users.create("bench", username=_GUESSED["one who is disabled"], password=PASSWORD)
+            disabled = users.create("bench", username=_GUESSED["one who is disabled"], password=choose(PASSWORD))
             users.set_disabled("bench", disabled, True)
         db.engine.dispose()
 

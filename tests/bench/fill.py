@@ -53,7 +53,7 @@ def fill(database: Path, projects: int) -> Filled:
     with _connection(database) as connection:
         callers = _users(connection, "caller", CALLERS)
         owners = _users(connection, "owner", max(1, projects // 10))
-        password_hash = passwords.hash_password(PASSWORD)
+        password_hash = passwords.hashed(PASSWORD).hash
         _users(connection, "cold", COLD, password_hash)
         _users(connection, "warm", 1, password_hash)
         project_ids = _projects(connection, projects, owners)

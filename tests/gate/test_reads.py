@@ -14,6 +14,7 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.passwords import choose
 from authsvc.wsgi import Front
 from tests.gate.conftest import Site
 from tests.support.world import World, basic, claims_of, granted_by
@@ -121,12 +122,14 @@ def user_deleted(_: Site) -> None:
 
 
 def password_changed(_: Site) -> None:
-    users.set_password("t", users.get_by_name("guest"), "something else entirely")
+    chosen = choose("something else entirely")
+    users.set_password("t", users.get_by_name("guest"), chosen)
 
 
 def user_recreated(site: Site) -> None:
+    chosen = choose("correct horse battery")
     users.delete("t", users.get_by_name("guest"))
-    again = users.create("t", username="guest", password="correct horse battery", email="guest@example.com")
+    again = users.create("t", username="guest", password=chosen, email="guest@example.com")
     members.add("t", projects.get_by_name(site.project), again, Role.PROJECT_ADMIN)
 
 

@@ -23,6 +23,7 @@ def begin_quickly(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rule, "_compile_builder", _once(Rule._compile_builder))
     patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     patch.setattr(db, "SQLITE_SYNCHRONOUS", "OFF")
+    patch.setattr(db, "STRICT", True)
     _share_statements(patch)
 
 

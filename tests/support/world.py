@@ -21,6 +21,7 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
+from authsvc.users.passwords import choose
 from authsvc.wsgi import Front
 
 T = TypeVar("T")
@@ -77,8 +78,9 @@ class World:
                 outer.rollback()
 
     def user(self, name: str, *, sysadmin: bool = False, password: str = PASSWORD) -> int:
+        chosen = choose(password)
         with self.changes():
-            return users.create("test", username=name, password=password, email=f"{name}@example.com", sysadmin=sysadmin).id
+            return users.create("test", username=name, password=chosen, email=f"{name}@example.com", sysadmin=sysadmin).id
 
     def project(self, name: str, owner: int, *, public: bool = False) -> int:
         with self.changes():

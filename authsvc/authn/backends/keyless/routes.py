@@ -49,8 +49,9 @@ def list_trust_rules(arguments: dict[str, Any]) -> Any:
 def create_trust_rule(body: dict[str, Any]) -> Any:
     """Trust the jobs of an issuer whose claims match."""
     rule = service.create(require_sysadmin().name, **body)
+    answer = created(rule.id)
     db.session.commit()
-    return created(rule.id)
+    return answer
 
 
 @blueprint.delete("/<int:rule_id>")

@@ -22,9 +22,10 @@ from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person
 from authsvc.authn.backends.ldap.settings import LdapSettings
 from authsvc.authn.credentials import Basic
 from authsvc.authn.onboarding import Proof, onboard
-from authsvc.core.db import reading
+from authsvc.core.db import must_be_free, reading
 from authsvc.core.errors import Denied, InvalidCredentials, NotFound, Unavailable
 from authsvc.core.own import own
+from authsvc.core.repeat import outside
 from authsvc.groups.rules import GroupName, dn_key
 from authsvc.users import passwords
 from authsvc.users import service as users
@@ -217,6 +218,7 @@ def guarded(named: Named, question: Callable[[], T], seconds: float | None = Non
     Raises:
         DirectoryDown, and what the question raises.
     """
+    must_be_free("asking a directory")
     guard = own(Guard)
     breaker = guard.breaker(named)
     breaker.before()
@@ -251,16 +253,23 @@ def _note_failure(named: Named, breaker: Breaker, error: DirectoryDown) -> None:
 
 def aboard(username: str) -> User | None:
     """A person of a directory as a user, without a login: somebody makes him a member. None if no directory knows him.
-    Needs a transaction that may write.
+    Needs a transaction that may write; the directories are asked outside of it.
 
     Raises:
         Unavailable: a directory does not answer.
         InvalidCredentials: the name is somebody else's here.
     """
-    for named in directories():
+    proof = outside(("directories", username), lambda: _look_up(username))
+    return users.get(onboard(proof).account_id) if proof is not None else None
+
+
+def _look_up(username: str) -> Proof | None:
+    with reading():
+        asked = directories()
+    for named in asked:
         found = asking(named, lambda here: (person, here.groups_of(person)) if (person := here.find(username)) else None)
         if found is not None:
-            return users.get(onboard(proof_of(named, *found)).account_id)
+            return proof_of(named, *found)
     return None
 
 

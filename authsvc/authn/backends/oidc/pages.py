@@ -11,7 +11,7 @@ from authsvc.authn.backends.oidc import backend, standing
 from authsvc.authn.backends.oidc.claims import suggested_name
 from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
-from authsvc.core.db import db, transaction
+from authsvc.core.db import let_go, reading, transaction
 from authsvc.core.errors import DomainError, InvalidCredentials
 from authsvc.core.sealing import seal, unseal
 
@@ -40,7 +40,7 @@ def callback() -> Response:
     if "code" not in request.args:
         raise InvalidCredentials(f"the provider refused: {request.args.get('error', 'no reason given')[:100]}")
     at = backend.provider(flow.provider)
-    db.session.rollback()  # the network comes next
+    let_go()  # the network comes next
     login = backend.redeem(at, request.args["code"], flow)
     shown = backend.proof(at, login.claims)
     with transaction():
@@ -57,7 +57,8 @@ def first_login() -> Response:
     """The first login: choose a user name."""
     try:
         kept = json.loads(unseal(request.cookies.get(_CLAIMS, "")))
-        at, claims = backend.provider(kept["provider"]), kept["claims"]
+        with reading():
+            at, claims = backend.provider(kept["provider"]), kept["claims"]
     except (DomainError, ValueError, KeyError):
         raise InvalidCredentials("this login took too long; start again") from None
     chosen = request.form.get("username", "")

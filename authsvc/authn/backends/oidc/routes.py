@@ -13,11 +13,13 @@ from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, Schema
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed, Unavailable
+from authsvc.core.repeat import outside
 from authsvc.rbac.guard import require_own_login, require_sysadmin
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
 from authsvc.users import service as users
 from authsvc.users.models import User
+from authsvc.users.passwords import choose
 
 blueprint = Blueprint("oidc", __name__, description="OpenID Connect providers")
 
@@ -108,8 +110,10 @@ def _load(user_id: int) -> tuple[str, User]:
 def set_cli_secret(body: dict[str, Any], user_id: int) -> None:
     """Set a CLI secret of one's own choice, in the place of the one before."""
     actor, user = _load(user_id)
+    username = user.username
+    chosen = outside("secret", lambda: choose(body["secret"], username))
     secrets.revoke_all("user", user.id, [Kind.CLI])
-    users.set_password(actor, user, body["secret"])
+    users.set_password(actor, user, chosen)
     db.session.commit()
 
 
