@@ -26,7 +26,7 @@ from authsvc.jobs import leases, monitor, schedules
 from authsvc.jobs import service as jobs
 from authsvc.jobs.models import EVENT, SCHEDULE, Schedule
 from authsvc.jobs.runner import Runner
-from authsvc.system.health import WORKER_LEASE
+from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
 from authsvc.wiring import EVERY, JOBS, internal_registry, make_issuer
 from webhook import recorder
 
@@ -35,6 +35,7 @@ _JOURNAL_PAUSE = 1.0
 _JOBS_PAUSE = 0.5
 _AUDIT_PAUSE = 1.0
 _SCHEDULE_LEASE = "schedule"
+_MOST_AHEAD = timedelta(minutes=1)  # of clocks that differ a little
 # Between two looks into an empty inbox (seconds): short after an event, since events come in bursts, longer when idle.
 _SHORTEST, _LONGEST = 0.02, 0.25
 
@@ -102,7 +103,7 @@ class Worker:
     def _heartbeat(self, _registry: RegistryClient) -> bool:
         self._issuer.refresh()
         with transaction():
-            leases.take(WORKER_LEASE, 3 * _HEARTBEAT)
+            leases.take(WORKER_LEASE, WORKER_LEASE_LENGTH.total_seconds())
             monitor.beat(socket.gethostname(), os.getpid(), self._settings.job_workers, self._start_time)
         return True
 
@@ -134,9 +135,13 @@ def start_due(settings: Settings) -> None:
 def _over(settings: Settings) -> list[str]:
     """The kinds of jobs whose interval is over since they were started last."""
     started, now = jobs.last_start(EVERY), utcnow()
-    return [
-        kind for kind, every in EVERY.items() if kind not in started or now - started[kind] >= timedelta(seconds=every(settings))
-    ]
+
+    def is_over(kind: str) -> bool:
+        """Also what began in the future, when a clock was ahead."""
+        since = now - started[kind]
+        return since >= timedelta(seconds=EVERY[kind](settings)) or since < -_MOST_AHEAD
+
+    return [kind for kind in EVERY if kind not in started or is_over(kind)]
 
 
 def _start(schedule: Schedule) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, update
 from authsvc.artifacts.models import Hold, Intent
 from authsvc.audit import service as audit
 from authsvc.core import names, processes
-from authsvc.core.db import db, insert_ignore, transaction, utcnow
+from authsvc.core.db import db, insert_ignore, present, transaction
 from authsvc.core.errors import NotFound, Unavailable
 from authsvc.core.origin import Origin, coming_from, current
 from authsvc.projects.models import Project
@@ -70,7 +70,7 @@ def begin(write: Write) -> Intent:
         user_agent=origin.user_agent,
         request_id=origin.request_id,
         owner=processes.own_name(),
-        until=utcnow() + LEASE,
+        until=present() + LEASE,
     )
     db.session.add(intent)
     db.session.flush()
@@ -97,7 +97,8 @@ def hold(intent: Intent, *references: str) -> None:
 
 def is_over(intent: Intent) -> bool:
     """Whoever had it in hand is dead, or taken for dead."""
-    return intent.until < utcnow() or processes.is_gone(intent.owner)
+    now = present()
+    return not now <= intent.until <= now + 2 * LEASE or processes.is_gone(intent.owner)
 
 
 def in_flight(project_id: int) -> int:
@@ -137,4 +138,4 @@ def note(intent: Intent, operation: str) -> None:
 def give_up(intent_id: int) -> None:
     """Let whoever comes next settle an intent of ours: what became of it we do not know."""
     with transaction():
-        db.session.execute(update(Intent).where(Intent.id == intent_id).values(until=utcnow() - LEASE))
+        db.session.execute(update(Intent).where(Intent.id == intent_id).values(until=present() - LEASE))

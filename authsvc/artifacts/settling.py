@@ -20,7 +20,7 @@ from authsvc.artifacts.intake import Fetched, fetch, store
 from authsvc.artifacts.journal import Held, Write
 from authsvc.artifacts.models import Hold, Intent
 from authsvc.core import names, processes
-from authsvc.core.db import db, reading, transaction, utcnow
+from authsvc.core.db import db, present, reading, transaction, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.core.failpoints import failpoint
 from authsvc.distribution.client import RegistryClient
@@ -128,7 +128,7 @@ def _claim(intent_id: int) -> bool:
     intent = db.session.get(Intent, intent_id, with_for_update=True)
     if intent is None or not journal.is_over(intent):
         return False
-    intent.owner, intent.until = processes.own_name(), utcnow() + journal.LEASE
+    intent.owner, intent.until = processes.own_name(), present() + journal.LEASE
     return True
 
 

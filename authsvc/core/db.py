@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     inspect,
     literal_column,
+    text,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -209,6 +210,18 @@ def must_be_free(what: str) -> None:
 def family() -> str:
     """Which database this is: `sqlite`, `postgresql` or `mariadb`."""
     return engines.family(db.session.get_bind().dialect)
+
+
+_PRESENT = {"postgresql": "SELECT timezone('UTC', clock_timestamp())", "mariadb": "SELECT utc_timestamp(6)"}
+
+
+def present() -> datetime:
+    """The present by the database's clock, for what several processes go by: theirs may differ. SQLite's is its host's."""
+    statement = _PRESENT.get(family())
+    if statement is None:
+        return utcnow()
+    moment: datetime = db.session.scalars(text(statement)).one()
+    return moment.replace(tzinfo=UTC)
 
 
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mariadb": mysql.insert}

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.db import db, insert_ignore, present
 from authsvc.core.errors import Conflict
 from authsvc.jobs.models import Lease
 
@@ -20,11 +20,15 @@ OWNER = f"{socket.gethostname()[:64]}:{os.getpid()}:{POOL}"
 
 
 def take(name: str, seconds: float, owner: str = OWNER) -> bool:
-    """Take a lease, or renew one's own; False if somebody else holds it. Counts from when the transaction commits."""
-    now = utcnow()
-    until = now + timedelta(seconds=seconds)
+    """Take a lease, or renew one's own; False if somebody else holds it. Counts from when the transaction commits.
+
+    One that has longer to run than anybody takes it for was taken when a clock was ahead, and is free.
+    """
+    now, length = present(), timedelta(seconds=seconds)
+    until = now + length
+    is_free = (Lease.owner == owner) | (Lease.until < now) | (Lease.until > until + length)
     result: Any = db.session.execute(
-        update(Lease).where(Lease.name == name, (Lease.owner == owner) | (Lease.until < now)).values(owner=owner, until=until),
+        update(Lease).where(Lease.name == name, is_free).values(owner=owner, until=until),
         execution_options={"synchronize_session": False},
     )
     return bool(result.rowcount) or insert_ignore(Lease, name=name, owner=owner, until=until)
@@ -43,12 +47,14 @@ def renew(name: str, seconds: float) -> None:
 def give_back(name: str, owner: str = OWNER) -> None:
     """End one's own lease at once."""
     db.session.execute(
-        update(Lease).where(Lease.name == name, Lease.owner == owner).values(until=utcnow()),
+        update(Lease).where(Lease.name == name, Lease.owner == owner).values(until=present()),
         execution_options={"synchronize_session": False},
     )
 
 
-def held(prefix: str) -> set[str]:
-    """What follows the prefix in the names of the leases that somebody holds now."""
-    names = db.session.scalars(select(Lease.name).where(Lease.name.startswith(prefix, autoescape=True), Lease.until >= utcnow()))
+def held(prefix: str, seconds: float) -> set[str]:
+    """What follows the prefix in the names of the leases, taken for so many seconds, that somebody holds now."""
+    now = present()
+    is_held = Lease.until.between(now, now + 2 * timedelta(seconds=seconds))
+    names = db.session.scalars(select(Lease.name).where(Lease.name.startswith(prefix, autoescape=True), is_held))
     return {name.removeprefix(prefix) for name in names}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from authsvc.core.db import db, utcnow
+from authsvc.core.db import db, present
 from authsvc.jobs import leases, service
 from authsvc.jobs.context import Stopped
 from authsvc.jobs.models import ERROR, PENDING, RUNNING, SUCCESS, Execution, PausedQueue, Task
@@ -30,21 +30,22 @@ class Candidate(NamedTuple):
 def due(limit: int = 50) -> list[Candidate]:
     """What waits and may start now, and what a dead worker left behind; the oldest first. Nothing of
     kinds that are paused, or that run one at a time and do so now."""
-    shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE)
-    statement = select(Task.id, Task.execution_id, Task.kind).where(_may_start(utcnow()), Task.kind.not_in(shut))
+    shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE, LEASE_SECONDS)
+    statement = select(Task.id, Task.execution_id, Task.kind).where(_may_start(present()), Task.kind.not_in(shut))
     return [Candidate(*row) for row in db.session.execute(statement.order_by(Task.id).limit(limit))]
 
 
 def _may_start(now: datetime) -> ColumnElement[bool]:
     waits = and_(Task.status == PENDING, Task.due_at <= now)
-    left_behind = and_(Task.status == RUNNING, Task.lease_until < now)
+    far = now + timedelta(seconds=2 * LEASE_SECONDS)  # said by a clock that was ahead
+    left_behind = and_(Task.status == RUNNING, or_(Task.lease_until < now, Task.lease_until > far))
     return or_(waits, left_behind)
 
 
 def claim(candidate: Candidate, worker: str, *, exclusive: bool) -> Task | None:
     """Make a task ours, now Running; None if somebody else was faster, or another run of its kind goes on."""
     task_id, execution_id, kind = candidate
-    now = utcnow()
+    now = present()
     if exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker):
         return None
     service.lock(Execution.id == execution_id)
@@ -70,7 +71,7 @@ def renew(task_id: int, kind: str, worker: str, *, exclusive: bool) -> None:
     Raises:
         Stopped: it is ours no more.
     """
-    now = utcnow()
+    now = present()
     kept = _end_of_ours(task_id, worker, {"lease_until": _lease(now), "update_time": now})
     if not kept or (exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker)):
         raise Stopped
@@ -85,13 +86,13 @@ def fail(task: Task, reason: str, attempts: int) -> bool:
     """Note that a run of ours failed: tried again later, unless it failed so often by now."""
     if task.run_count < attempts:
         wait = timedelta(seconds=15 + task.run_count**4)
-        return _end(task, status=PENDING, due_at=utcnow() + wait, status_message=reason[:1000])
+        return _end(task, status=PENDING, due_at=present() + wait, status_message=reason[:1000])
     return _end(task, status=ERROR, status_message=reason[:1000])
 
 
 def let_go(task: Task) -> None:
     """Put back what the worker cannot finish, since it ends: the next worker runs it at once, and this run does not count."""
-    _end(task, status=PENDING, due_at=utcnow(), run_count=task.run_count - 1)
+    _end(task, status=PENDING, due_at=present(), run_count=task.run_count - 1)
 
 
 def withdraw(task: Task) -> None:
@@ -100,7 +101,7 @@ def withdraw(task: Task) -> None:
 
 
 def _end(task: Task, **values: Any) -> bool:
-    now = utcnow()
+    now = present()
     if values["status"] != PENDING:
         values["end_time"] = now
     service.lock(Execution.id == task.execution_id)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import requests
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from authsvc.core.db import db, reading, utcnow
+from authsvc.core.db import db, present, reading
 from authsvc.core.settings import Settings
 from authsvc.jobs.models import Lease
 
 WORKER_LEASE = "worker"
+WORKER_LEASE_LENGTH = timedelta(seconds=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,11 @@ def _database() -> Component:
 def _worker() -> Component:
     try:
         until = db.session.scalar(select(Lease.until).where(Lease.name == WORKER_LEASE))
+        now = present()
     except SQLAlchemyError as error:
         return Component("jobservice", type(error).__name__)
-    return Component("jobservice", "" if until and until > utcnow() else "no worker is running")
+    left = until - now if until else timedelta(0)
+    return Component("jobservice", "" if timedelta(0) < left <= 2 * WORKER_LEASE_LENGTH else "no worker is running")
 
 
 def _registry(settings: Settings) -> Component:

@@ -1,0 +1,100 @@
+"""One holder at a time, whatever the clocks of the holders say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from authsvc.core.base import create_base
+from authsvc.core.db import db, present, utcnow
+from authsvc.core.settings import Settings
+from authsvc.inbox import service as inbox
+from authsvc.inbox.models import InboxEvent
+from authsvc.jobs import leases, queue, service
+from authsvc.jobs.models import RUNNING, SCHEDULE, Execution, Lease, Task
+from authsvc.system import health
+from authsvc.system.health import WORKER_LEASE
+from authsvc.worker import _over
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_base(settings)
+    with app.app_context():
+        yield app
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def set_until(moment: timedelta) -> None:
+    db.session.execute(update(Lease).values(until=present() + moment))
+
+
+def test_somebody_elses_lease_is_not_taken_until_it_is_over() -> None:
+    assert leases.take("a", 20, "me")
+    assert not leases.take("a", 20, "you")
+    assert leases.take("a", 20, "me")
+    assert leases.held("", 20) == {"a"}
+    set_until(-timedelta(seconds=1))
+    assert leases.held("", 20) == set()
+    assert leases.take("a", 20, "you")
+    assert not leases.take("a", 20, "me")
+    leases.give_back("a", "me")
+    assert not leases.take("a", 20, "me")
+    leases.give_back("a", "you")
+    assert leases.take("a", 20, "me")
+
+
+def test_a_lease_by_a_clock_that_was_ahead_holds_nobody_up() -> None:
+    assert leases.take("a", 20, "ahead")
+    set_until(timedelta(seconds=30))  # clocks differ a little, and somebody waited for the row
+    assert not leases.take("a", 20, "me")
+    set_until(HOUR)
+    assert leases.held("", 20) == set()
+    assert leases.take("a", 20, "me")
+    assert not leases.take("a", 20, "ahead")
+
+
+def test_an_event_that_a_clock_put_off_for_longer_than_anybody_does_is_due() -> None:
+    inbox.store("e", "{}")
+    for wait, is_due in ((timedelta(seconds=200), False), (HOUR, True), (-HOUR, True)):
+        db.session.execute(update(InboxEvent).values(due_at=present() + wait))
+        assert inbox.is_due() is is_due
+
+
+def test_a_task_whose_lease_a_clock_made_too_long_was_left_behind() -> None:
+    execution = service.launch("RECONCILE", SCHEDULE)
+    for left, is_left_behind in ((timedelta(seconds=50), False), (HOUR, True), (-HOUR, True)):
+        db.session.execute(update(Task).values(status=RUNNING, lease_until=present() + left))
+        assert [one.execution_id for one in queue.due()] == [execution.id] * is_left_behind
+
+
+def test_what_began_in_the_future_is_started_again(settings: Settings) -> None:
+    service.launch("RECONCILE", SCHEDULE)
+    assert "RECONCILE" not in _over(settings)
+    db.session.execute(update(Execution).values(start_time=utcnow() + HOUR))
+    assert "RECONCILE" in _over(settings)
+
+
+def test_a_worker_that_beat_in_the_future_is_none(settings: Settings) -> None:
+    def jobservice() -> str:
+        db.session.commit()
+        return {one.name: one.status for one in health.check(settings)}["jobservice"]
+
+    assert jobservice() == "unhealthy"
+    leases.take(WORKER_LEASE, 9)
+    assert jobservice() == "healthy"
+    set_until(HOUR)
+    assert jobservice() == "unhealthy"
+
+
+def test_the_databases_clock_is_a_clock() -> None:
+    before = utcnow() - timedelta(seconds=1)
+    assert before < present() < utcnow() + timedelta(seconds=1)
+    assert present() <= present()
