@@ -35,7 +35,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from authsvc.core import engines
+from authsvc.core import engines, turns
 from authsvc.core.errors import NotFound
 from authsvc.core.faults import told
 
@@ -132,14 +132,21 @@ def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
             "journal_mode=WAL",
             f"synchronous={SQLITE_SYNCHRONOUS}",
             f"foreign_keys={foreign_keys}",
-            "busy_timeout=5000",
+            f"busy_timeout={turns.WAIT * 1000:.0f}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN" if read_only.get() else "BEGIN IMMEDIATE")
+            if read_only.get():
+                connection.exec_driver_sql("BEGIN")
+            else:
+                turns.begin(connection)
+
+    @event.listens_for(engine, "checkin")
+    def end(connection: object, record: object) -> None:
+        turns.end()
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from threading import Event
 from typing import Any
 
 import pytest
@@ -159,6 +162,26 @@ def test_many_wait_for_a_row_that_goes_again(app: Flask, again: int) -> None:
 
     at_once(app, pass_by, 12)
     assert names() == []
+
+
+def test_nobody_who_writes_is_kept_out(app: Flask) -> None:
+    """Eight write one transaction after the other until all have done ten; none is much later than the others."""
+    counts, done = Counter[int](), Event()
+
+    def write(number: int) -> None:
+        while not done.is_set():
+            with app.app_context(), transaction():
+                lease(f"{number}")
+                db.session.execute(update(Lease).where(Lease.name == f"{number}").values(until=NOW))
+                time.sleep(0.005)  # what a longer transaction takes
+            counts[number] += 1
+            if len(counts) == 8 and min(counts.values()) >= 10:
+                done.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(write, number) for number in range(8)]:
+            future.result()
+    assert max(counts.values()) < 50, counts
 
 
 @pytest.mark.parametrize("again", range(5))
