@@ -8,8 +8,12 @@ but leaves and is used for nothing else: any leaf below it can sign tokens.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +28,8 @@ from authsvc.core.db import utcnow
 
 CA_YEARS = 20
 LEAF_DAYS = 90
-_KEPT_LEAVES = 5
+# For how long a leaf that signs no more is kept: longer than any token of its lives.
+_KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,24 @@ class KeyStore:
     def rotate(self) -> str:
         """A new leaf for all tokens from now on; older tokens stay good until they expire. Returns its key id."""
         authority = certificates.load(read_private(self._ca_key), self.bundle.read_bytes())
-        if self._leaf.exists():
-            retired = [self._present().certificate, *self._retired()]
-            encoded = [leaf.public_bytes(serialization.Encoding.PEM) for leaf in retired[:_KEPT_LEAVES]]
-            write_private(self._previous, b"".join(encoded))
-        leaf = certificates.leaf("Tidegate token signer", authority, LEAF_DAYS)
-        write_private(self._leaf, leaf.key_pem + leaf.certificate_pem)
+        with self._alone():
+            if self._leaf.exists():
+                retired = _still_about([self._present().certificate, *self._retired()])
+                encoded = [leaf.public_bytes(serialization.Encoding.PEM) for leaf in retired]
+                write_private(self._previous, b"".join(encoded))
+            leaf = certificates.leaf("Tidegate token signer", authority, LEAF_DAYS)
+            write_private(self._leaf, leaf.key_pem + leaf.certificate_pem)
         return key_id(leaf.key.public_key())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of two that rotate at once, the second retires the first one's leaf."""
+        directory = os.open(self._leaf.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     def _present(self) -> certificates.Pair:
         content = read_private(self._leaf)
@@ -104,6 +120,13 @@ class KeyStore:
         """True if a third of the leaf's time or less is left."""
         left = self.signer().not_after - utcnow().timestamp()
         return left < timedelta(days=LEAF_DAYS / 3).total_seconds()
+
+
+def _still_about(leaves: list[x509.Certificate]) -> list[x509.Certificate]:
+    """Those, the newest first, whose tokens may be about: a leaf has signed until the next one was made."""
+    since = utcnow() - _KEPT - certificates.BACKDATED
+    successors = zip(leaves[1:], leaves, strict=False)
+    return leaves[:1] + [leaf for leaf, successor in successors if successor.not_valid_before_utc > since]
 
 
 def key_id(key: ec.EllipticCurvePublicKey) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from authsvc.core.errors import InvalidCredentials
+from authsvc.token import keys
 from authsvc.token.grants import Access
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore, key_id
@@ -85,6 +87,24 @@ def test_rotation_keeps_old_tokens_good_and_needs_no_new_issuer(store: KeyStore)
     assert jwt.get_unverified_header(after)["kid"] == second
     assert issuer.verify(before).subject == issuer.verify(after).subject == "alice"
     assert store.bundle.read_bytes() == bundle
+
+
+def test_a_token_outlives_any_number_of_rotations(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its time, not by their number; also at a process that has not seen it before."""
+    token = issuer_of(store).issue("alice", [], int(time.time())).decode()
+    for _ in range(10):
+        store.rotate()
+    assert issuer_of(store).verify(token).subject == "alice"
+    assert len(store.public_keys()) == 11
+    monkeypatch.setattr(keys, "utcnow", lambda: datetime.now(UTC) + timedelta(hours=2))
+    store.rotate()
+    assert len(store.public_keys()) == 2, "nobody needs the others any more"
+
+
+def test_who_rotate_at_once_lose_no_leaf(store: KeyStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: store.rotate(), range(16)))
+    assert set(made) <= set(store.public_keys())
 
 
 def test_forgeries_are_refused(store: KeyStore, tmp_path: Path) -> None:
