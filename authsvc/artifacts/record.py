@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from authsvc.artifacts import accessories, listing, usage
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
-from authsvc.core.db import db, insert_ignore
+from authsvc.core.db import db, insert_fixed, insert_ignore
 from authsvc.distribution.manifest import Descriptor, Manifest
 from authsvc.repositories.models import Repository
 
@@ -59,7 +59,7 @@ def _add_blobs(owner: Artifact, manifest: Manifest) -> None:
     stored = {blob.digest: blob for blob in manifest.stored}
     known = set(db.session.scalars(select(Blob.digest).where(Blob.digest.in_(stored))))
     for digest in sorted(stored.keys() - known):  # in one order for everybody, so that no two wait for each other
-        insert_ignore(Blob, digest=digest, size=stored[digest].size, media_type=stored[digest].media_type)
+        insert_fixed(Blob, digest=digest, size=stored[digest].size, media_type=stored[digest].media_type)
     ids = list(db.session.scalars(select(Blob.id).where(Blob.digest.in_(stored))))
     usage.grow(owner.project_id, ids)
     rows = [{"artifact_id": owner.id, "blob_id": blob_id, "project_id": owner.project_id} for blob_id in ids]

@@ -247,6 +247,16 @@ def insert_ignore(model: type[Base], **values: Any) -> bool:
     return bool(result.rowcount == 1)
 
 
+def insert_fixed(model: type[Base], **values: Any) -> None:
+    """Insert a row of something that is never changed, unless it is there. On MariaDB those who meet it at once share it (INSERT
+    IGNORE; the values fit, or they would be cut): who locked it would keep out all whose rows refer to it, and they him."""
+    statement = _INSERTS[family()](model).values(**values)
+    if family() == "mariadb":
+        db.session.execute(statement.prefix_with("IGNORE"))
+    else:
+        db.session.execute(statement.on_conflict_do_nothing())
+
+
 def _keep(model: type[Base], statement: mysql.Insert) -> mysql.Insert:
     """MariaDB's INSERT that keeps the duplicate that it meets, and says so by its "last id".
 

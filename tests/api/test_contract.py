@@ -36,7 +36,7 @@ CHECKS: list[Any] = [
 @pytest.fixture
 def examples(request: pytest.FixtureRequest) -> int:
     """Requests of each operation: fewer on the second and third database: what a request may look like is tried on the first."""
-    return rounds(8, 40) if request.config.getoption("--database") == "sqlite" else rounds(3, 8)
+    return rounds(5, 40) if request.config.getoption("--database") == "sqlite" else rounds(3, 8)
 
 
 @pytest.mark.parametrize("part", range(_PARTS))

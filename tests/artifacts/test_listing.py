@@ -111,7 +111,7 @@ def test_lists_never_drift(app: Flask) -> None:
 
 @pytest.mark.slow
 def test_lists_never_drift_over_many_steps(app: Flask) -> None:
-    run(app, rounds(5, 50), 200)
+    run(app, rounds(2, 50), 200)
 
 
 def test_what_drifted_is_mended(app: Flask) -> None:

@@ -31,7 +31,7 @@ from authsvc.repositories import service as repositories
 from authsvc.users import service as users
 from tests.support.rounds import rounds
 
-STEPS = rounds(600, 10_000)
+STEPS = rounds(300, 10_000)
 REPOSITORIES = ["one/a", "one/b", "two/a"]
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 

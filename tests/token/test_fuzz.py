@@ -13,7 +13,7 @@ from authsvc.rbac.roles import Role
 from tests.support.rounds import rounds
 from tests.support.world import World, basic, granted_by
 
-QUERIES_EACH, EXAMPLES = 50, rounds(200, 2000)
+QUERIES_EACH, EXAMPLES = 50, rounds(80, 2000)
 
 names = st.one_of(
     st.sampled_from(["web/app", "library/app", "secret/app", "nope/x", "web", "", "catalog", "web/a:b", "WEB/app", "web/manifests/x/y"]),

@@ -77,7 +77,7 @@ values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
 ), max_leaves=8)  # fmt: skip
 
 
-@settings(max_examples=rounds(1000, 10_000), suppress_health_check=list(HealthCheck))
+@settings(max_examples=rounds(300, 10_000), suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from(["id", "timestamp", "action", "target", "request", "actor", "source"]), values))
 def test_whatever_comes_is_understood_or_refused(changes: dict[str, Any]) -> None:
     mutated = event("push", "web/app", DIGEST, "v1") | changes

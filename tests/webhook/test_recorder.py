@@ -24,6 +24,7 @@ from authsvc.projects import service as projects
 from authsvc.repositories.models import Repository
 from authsvc.users import service as users
 from tests.support.registry import PlainRegistry
+from tests.support.rounds import rounds
 from tests.webhook.events import event
 from webhook import recorder
 
@@ -199,7 +200,7 @@ def test_any_order_any_number_of_times_any_losses_converge(index: Recorder) -> N
     truth = {tag: registry.client.digest_of(repository, tag) for tag in registry.client.tags(repository) or []}
     from authsvc.artifacts import reconcile
 
-    for _ in range(15):
+    for _ in range(rounds(5, 50)):
         some = [one for one in events if chance.random() > 0.1]
         shuffled = chance.sample(some + chance.sample(some, len(some) // 2), k=len(some) + len(some) // 2)
         fresh = [one | {"id": str(uuid.uuid4())} if chance.random() < 0.5 else one for one in shuffled]
