@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import settings as hypothesis_settings
 
 from authsvc.core import sealing
+from authsvc.core.base import create_base
+from authsvc.core.db import db
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
@@ -43,19 +46,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
 
 
+_OWN = pytest.StashKey[str]()  # the directory that we have made
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A directory of this run's own: pytest closes the one that all runs share to other users, whenever one begins, and nginx reads
     blobs as another user."""
     if not hasattr(config, "workerinput") and not config.option.basetemp:
-        config.option.basetemp = tempfile.mkdtemp(prefix="tidegate-tests-")
+        config.stash[_OWN] = config.option.basetemp = tempfile.mkdtemp(prefix="tidegate-tests-")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """What failed stays to be looked at."""
-    config = session.config
-    if not hasattr(config, "workerinput") and exitstatus == 0 and "tidegate-tests-" in str(config.option.basetemp):
-        shutil.rmtree(config.option.basetemp, ignore_errors=True)
+    if _OWN in session.config.stash and exitstatus == 0:
+        shutil.rmtree(session.config.stash[_OWN], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -144,6 +149,23 @@ def new_settings(databases: Databases, keys: Path, directory: Path, **changes: o
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """What every process stands on, on an empty database."""
+    made = create_base(settings)
+    yield made
+    with made.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """The same, entered: what happens in the test is asked of its database."""
+    with app.app_context():
+        yield app
+        db.session.rollback()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select
 
 from authsvc.artifacts import rules
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, Blob, Tag
-from authsvc.core.db import db, insert_ignore
+from authsvc.core.db import db
+from authsvc.core.inserts import insert_ignore
 from authsvc.core.query import ByBytes
 from authsvc.distribution.manifest import OCI_INDEX
 from authsvc.repositories.models import Repository

@@ -15,8 +15,9 @@ from sqlalchemy import delete, func, select, update
 from authsvc.artifacts.models import Hold, Intent
 from authsvc.audit import service as audit
 from authsvc.core import names, processes
-from authsvc.core.db import db, insert_ignore, present, transaction
+from authsvc.core.db import db, present, transaction
 from authsvc.core.errors import NotFound, Unavailable
+from authsvc.core.inserts import insert_ignore
 from authsvc.core.origin import Origin, coming_from, current
 from authsvc.projects.models import Project
 

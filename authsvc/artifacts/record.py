@@ -13,7 +13,8 @@ from sqlalchemy import delete, func, insert, select, update
 
 from authsvc.artifacts import accessories, listing, usage
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
-from authsvc.core.db import db, insert_fixed, insert_ignore
+from authsvc.core.db import db
+from authsvc.core.inserts import insert_fixed, insert_ignore
 from authsvc.distribution.manifest import Descriptor, Manifest
 from authsvc.repositories.models import Repository
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import ColumnElement, exists, func, select
 
 from authsvc.artifacts.models import Artifact, ArtifactBlob, Blob
-from authsvc.core.db import db, insert_or_lock
+from authsvc.core.db import db
+from authsvc.core.inserts import insert_or_lock
 from authsvc.projects.models import StorageUsage
 
 

@@ -20,8 +20,9 @@ from authsvc.audit import service as audit
 from authsvc.authn.credentials import Basic
 from authsvc.authn.models import LoginFailure, LoginLock
 from authsvc.core import origin
-from authsvc.core.db import db, family, reading, transaction, upsert, utcnow
+from authsvc.core.db import db, family, reading, transaction, utcnow
 from authsvc.core.errors import Forbidden, InvalidCredentials, Limit, NotFound, TooManyRequests
+from authsvc.core.inserts import upsert
 from authsvc.core.sealing import keyed_digest
 from authsvc.core.settings import Settings
 from authsvc.users import passwords

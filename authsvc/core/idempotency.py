@@ -20,8 +20,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from authsvc.core import sealing, web
 from authsvc.core.base import Application
-from authsvc.core.db import Base, db, insert_ignore, utcnow
+from authsvc.core.db import Base, db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Limit, TooManyRequests, Unprocessable
+from authsvc.core.inserts import insert_ignore
 from authsvc.core.repeat import repeated
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"

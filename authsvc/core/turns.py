@@ -19,6 +19,7 @@ WAIT = 5.0  # seconds
 _LOOK = (0.0005, 0.002)  # seconds between two looks of who waits
 _MOMENT = 0.001  # seconds in which who has just written lets others go first
 _BEGIN = "BEGIN IMMEDIATE"
+_PRIMARY = 0xFF  # of an extended result code
 
 _own = threading.local()  # `is_writing`, and `end`: when it was over
 
@@ -35,21 +36,22 @@ def begin(connection: Connection) -> None:
     raw: Any = connection.connection.dbapi_connection
     raw.execute("PRAGMA busy_timeout=0")
     try:
-        while time.monotonic() < deadline and not _has_begun(raw):
+        while time.monotonic() < deadline and _is_busy(raw):
             time.sleep(random.uniform(*_LOOK))  # noqa: S311 - so that no two look in step
         if not raw.in_transaction:
-            connection.exec_driver_sql(_BEGIN)  # the last look, which says it
+            connection.exec_driver_sql(_BEGIN)  # says what is wrong
     finally:
         raw.execute(f"PRAGMA busy_timeout={WAIT * 1000:.0f}")
     _own.is_writing = True
 
 
-def _has_begun(raw: sqlite3.Connection) -> bool:
+def _is_busy(raw: sqlite3.Connection) -> bool:
+    """Begin, unless somebody else writes. Whatever else is wrong is not waited for."""
     try:
         raw.execute(_BEGIN)
-    except sqlite3.OperationalError:
-        return False
-    return True
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+    return False
 
 
 def end() -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import Select, select
 from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
-from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, NotFound
+from authsvc.core.inserts import insert_ignore
 from authsvc.groups.models import GroupMembership, UserGroup
 from authsvc.groups.rules import GroupName, GroupType
 

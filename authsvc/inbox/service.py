@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, select, update
 
-from authsvc.core.db import db, insert_ignore, present, utcnow
+from authsvc.core.db import db, present, utcnow
 from authsvc.core.errors import NotFound
+from authsvc.core.inserts import insert_ignore
 from authsvc.inbox.models import DONE, PENDING, QUARANTINED, InboxEvent
 
 # After this many tries an event is not retried by itself any more; the waits between them grow to five minutes.

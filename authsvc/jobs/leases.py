@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from authsvc.core.db import db, insert_ignore, present
+from authsvc.core.db import db, present
 from authsvc.core.errors import Conflict
+from authsvc.core.inserts import insert_ignore
 from authsvc.jobs.models import Lease
 
 # One name a process: two workers on a host are two owners, and a restarted one does not take itself for its predecessor.

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
-from authsvc.core.db import db, insert_ignore, utcnow
+from authsvc.core.db import db, utcnow
 from authsvc.core.errors import NotFound
+from authsvc.core.inserts import insert_ignore
 from authsvc.jobs import leases, service
 from authsvc.jobs.models import PENDING, RUNNING, PausedQueue, Task, WorkerPool
 from authsvc.jobs.schedules import SCHEDULER

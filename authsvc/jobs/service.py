@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, select, update
 
-from authsvc.core.db import db, insert_or_lock, utcnow
+from authsvc.core.db import db, utcnow
 from authsvc.core.errors import NotFound
+from authsvc.core.inserts import insert_or_lock
 from authsvc.jobs.models import (
     ERROR,
     FINAL,

@@ -9,8 +9,9 @@ from sqlalchemy import Select, delete, select
 
 from authsvc.artifacts.models import Artifact, ArtifactLabel
 from authsvc.audit import service as audit
-from authsvc.core.db import db, insert_ignore
+from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, NotFound
+from authsvc.core.inserts import insert_ignore
 from authsvc.labels.models import Label
 
 GLOBAL = 0

@@ -10,8 +10,9 @@ from sqlalchemy import Select, func, select
 
 from authsvc.audit import service as audit
 from authsvc.core import names
-from authsvc.core.db import db, insert_or_lock, utcnow
+from authsvc.core.db import db, utcnow
 from authsvc.core.errors import NotFound, PreconditionFailed
+from authsvc.core.inserts import insert_or_lock
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.principal import Principal

@@ -6,7 +6,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from authsvc.core.background import Flusher
-from authsvc.core.db import db, reading, transaction, upsert, utcnow
+from authsvc.core.db import db, reading, transaction, utcnow
+from authsvc.core.inserts import upsert
 from authsvc.secrets.models import Secret, SecretUse
 
 _FLUSH_SECONDS = 20.0

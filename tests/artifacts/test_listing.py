@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -17,9 +16,7 @@ from sqlalchemy import select, update
 
 from authsvc.artifacts import listing, record, rules
 from authsvc.artifacts.models import Artifact
-from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction, utcnow
-from authsvc.core.settings import Settings
 from authsvc.distribution.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
 from authsvc.projects import service as projects
 from authsvc.repositories import service as repositories
@@ -89,14 +86,6 @@ class Listing(RuleBasedStateMachine):
         columns: Any = (Artifact.digest, Artifact.listed, Artifact.tagged, listing.is_shown(), listing.is_tagged())
         for digest, listed, tagged, shown, has_tag in db.session.execute(select(*columns)):
             assert (listed, tagged) == (bool(shown), bool(has_tag)), MANIFESTS[digest]
-
-
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    made = create_base(settings)
-    yield made
-    with made.app_context():
-        db.engine.dispose()
 
 
 def run(app: Flask, examples: int, steps: int) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from threading import Event
 from typing import Any
 
 import pytest
@@ -15,9 +12,8 @@ from flask import Flask
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from authsvc.core.base import create_base
-from authsvc.core.db import db, insert_ignore, insert_or_lock, read_only, transaction, upsert
-from authsvc.core.settings import Settings
+from authsvc.core.db import db, read_only, transaction
+from authsvc.core.inserts import insert_ignore, insert_or_lock, upsert
 from authsvc.inbox.models import InboxEvent
 from authsvc.jobs.models import Lease
 from authsvc.projects.models import Project, StorageUsage
@@ -26,13 +22,7 @@ from authsvc.users.models import User, UserIdentity
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def app(settings: Settings) -> Iterator[Flask]:
-    app = create_base(settings)
-    with app.app_context():
-        yield app
-        db.session.rollback()
-        db.engine.dispose()
+pytestmark = pytest.mark.usefixtures("context")
 
 
 def lease(name: str, **changes: Any) -> bool:
@@ -162,26 +152,6 @@ def test_many_wait_for_a_row_that_goes_again(app: Flask, again: int) -> None:
 
     at_once(app, pass_by, 12)
     assert names() == []
-
-
-def test_nobody_who_writes_is_kept_out(app: Flask) -> None:
-    """Eight write one transaction after the other until all have done ten; none is much later than the others."""
-    counts, done = Counter[int](), Event()
-
-    def write(number: int) -> None:
-        while not done.is_set():
-            with app.app_context(), transaction():
-                lease(f"{number}")
-                db.session.execute(update(Lease).where(Lease.name == f"{number}").values(until=NOW))
-                time.sleep(0.005)  # what a longer transaction takes
-            counts[number] += 1
-            if len(counts) == 8 and min(counts.values()) >= 10:
-                done.set()
-
-    with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(write, number) for number in range(8)]:
-            future.result()
-    assert max(counts.values()) < 50, counts
 
 
 @pytest.mark.parametrize("again", range(5))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.core.settings import Settings
@@ -25,13 +24,7 @@ from authsvc.wiring import JOBS
 REGISTRY = RegistryClient("http://127.0.0.1:1", lambda _scope: "")
 
 
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Any]:
-    made = create_base(settings)
-    with made.app_context():
-        yield made
-        db.session.remove()
-        db.engine.dispose()
+pytestmark = pytest.mark.usefixtures("context")
 
 
 def runner(settings: Settings, run: Callable[[JobContext], dict[str, Any]], worker: str = "w:0", **options: Any) -> Runner:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from flask import Flask
 from sqlalchemy import update
 
-from authsvc.core.base import create_base
 from authsvc.core.db import db, present, utcnow
 from authsvc.core.settings import Settings
 from authsvc.inbox import service as inbox
@@ -17,19 +14,14 @@ from authsvc.inbox.models import InboxEvent
 from authsvc.jobs import leases, queue, service
 from authsvc.jobs.models import RUNNING, SCHEDULE, Execution, Lease, Task
 from authsvc.system import health
-from authsvc.system.health import WORKER_LEASE
+from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
 from authsvc.worker import _over
 
 HOUR = timedelta(hours=1)
+LONG = HOUR.total_seconds()
 
 
-@pytest.fixture(autouse=True)
-def app(settings: Settings) -> Iterator[Flask]:
-    app = create_base(settings)
-    with app.app_context():
-        yield app
-        db.session.rollback()
-        db.engine.dispose()
+pytestmark = pytest.mark.usefixtures("context")
 
 
 def set_until(moment: timedelta) -> None:
@@ -37,28 +29,28 @@ def set_until(moment: timedelta) -> None:
 
 
 def test_somebody_elses_lease_is_not_taken_until_it_is_over() -> None:
-    assert leases.take("a", 20, "me")
-    assert not leases.take("a", 20, "you")
-    assert leases.take("a", 20, "me")
-    assert leases.held("", 20) == {"a"}
+    assert leases.take("a", LONG, "me")
+    assert not leases.take("a", LONG, "you")
+    assert leases.take("a", LONG, "me")
+    assert leases.held("", LONG) == {"a"}
     set_until(-timedelta(seconds=1))
-    assert leases.held("", 20) == set()
-    assert leases.take("a", 20, "you")
-    assert not leases.take("a", 20, "me")
+    assert leases.held("", LONG) == set()
+    assert leases.take("a", LONG, "you")
+    assert not leases.take("a", LONG, "me")
     leases.give_back("a", "me")
-    assert not leases.take("a", 20, "me")
+    assert not leases.take("a", LONG, "me")
     leases.give_back("a", "you")
-    assert leases.take("a", 20, "me")
+    assert leases.take("a", LONG, "me")
 
 
 def test_a_lease_by_a_clock_that_was_ahead_holds_nobody_up() -> None:
-    assert leases.take("a", 20, "ahead")
-    set_until(timedelta(seconds=30))  # clocks differ a little, and somebody waited for the row
-    assert not leases.take("a", 20, "me")
-    set_until(HOUR)
-    assert leases.held("", 20) == set()
-    assert leases.take("a", 20, "me")
-    assert not leases.take("a", 20, "ahead")
+    assert leases.take("a", LONG, "ahead")
+    set_until(1.5 * HOUR)  # clocks differ a little, and somebody waited for the row
+    assert not leases.take("a", LONG, "me")
+    set_until(3 * HOUR)
+    assert leases.held("", LONG) == set()
+    assert leases.take("a", LONG, "me")
+    assert not leases.take("a", LONG, "ahead")
 
 
 def test_an_event_that_a_clock_put_off_for_longer_than_anybody_does_is_due() -> None:
@@ -88,7 +80,7 @@ def test_a_worker_that_beat_in_the_future_is_none(settings: Settings) -> None:
         return {one.name: one.status for one in health.check(settings)}["jobservice"]
 
     assert jobservice() == "unhealthy"
-    leases.take(WORKER_LEASE, 9)
+    leases.take(WORKER_LEASE, 1.9 * WORKER_LEASE_LENGTH.total_seconds())
     assert jobservice() == "healthy"
     set_until(HOUR)
     assert jobservice() == "unhealthy"

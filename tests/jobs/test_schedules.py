@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,14 +21,9 @@ from authsvc.jobs.models import SCHEDULE, Execution, Schedule, Task
 KIND = "PURGE_AUDIT_LOG"
 
 
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Any]:
-    made = create_base(settings)
-    with made.app_context():
-        worker.start_due(settings)  # what runs at intervals starts at once, and is not looked at here
-        yield made
-        db.session.remove()
-        db.engine.dispose()
+@pytest.fixture(autouse=True)
+def _settled(context: Any, settings: Settings) -> None:
+    worker.start_due(settings)  # what runs at intervals starts at once, and is not looked at here
 
 
 def put(vendor_id: int = -1, cron_text: str = "0 0 3 * * *", **params: Any) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -21,9 +20,7 @@ from sqlalchemy import select
 
 from authsvc.artifacts import record, usage
 from authsvc.artifacts.models import Artifact
-from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction, utcnow
-from authsvc.core.settings import Settings
 from authsvc.distribution.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
 from authsvc.projects import service as projects
 from authsvc.projects.models import StorageUsage
@@ -164,14 +161,6 @@ class Usage(RuleBasedStateMachine):
         manifest = MANIFESTS[digest]
         children = {child.digest for child in manifest.manifests} & self.held[name]
         return manifest.size + sum(blob.size for blob in manifest.blobs) + sum(self.size(name, child) for child in children)
-
-
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    made = create_base(settings)
-    yield made
-    with made.app_context():
-        db.engine.dispose()
 
 
 def run(app: Flask, examples: int, steps: int) -> None:
