@@ -18,12 +18,13 @@ def test_it_starts_proves_itself_and_says_how_to_log_in(stack: Stack) -> None:
 
 
 def test_an_idle_stack_is_idle(stack: Stack) -> None:
-    """A loop that never sleeps shows nowhere else. What was asked before may still keep it busy for a while."""
+    """A loop that never sleeps takes all of a core, or what others leave of it. One that rests takes far less, though on some machines
+    each waking costs ten times what it does on others. What was asked before may still keep it busy for a while."""
 
     def rests() -> bool:
         before = {program: _cpu_seconds(stack, program) for program in ("worker", "webhook", "api", "token")}
         time.sleep(3)
-        return all(_cpu_seconds(stack, program) - seconds < 0.45 for program, seconds in before.items())
+        return all(_cpu_seconds(stack, program) - seconds < 1.8 for program, seconds in before.items())
 
     eventually(rests)
 
