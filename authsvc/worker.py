@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -29,11 +30,13 @@ from authsvc.jobs.runner import Runner
 from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
 from authsvc.wiring import EVERY, JOBS, internal_registry, make_issuer
 from webhook import recorder
+from webhook.registries import Watch
 
 _HEARTBEAT = 3.0
 _JOURNAL_PAUSE = 1.0
 _JOBS_PAUSE = 0.5
 _AUDIT_PAUSE = 1.0
+_REGISTRY_PAUSE = 2.0
 _SCHEDULE_LEASE = "schedule"
 _MOST_AHEAD = timedelta(minutes=1)  # of clocks that differ a little
 # Between two looks into an empty inbox (seconds): short after an event, since events come in bursts, longer when idle.
@@ -52,6 +55,8 @@ class Worker:
         self._issuer = make_issuer(settings)
         self._stop = threading.Event()
         self._start_time = utcnow()
+        self._watch = Watch()
+        self._is_broken = False
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
@@ -69,6 +74,8 @@ class Worker:
             leases.give_back(WORKER_LEASE)
             leases.give_back(recorder.LEASE)
             leases.give_back(FORWARD_LEASE)
+        if self._is_broken:
+            sys.exit("a thread of the worker died")
 
     def _loops(self) -> Iterator[tuple[str, Callable[[RegistryClient], bool], float, float]]:
         """What each thread does: name, step, shortest and longest pause between two steps in seconds."""
@@ -76,6 +83,7 @@ class Worker:
         yield "schedule", self._schedule, _JOBS_PAUSE, _JOBS_PAUSE
         yield "heartbeat", self._heartbeat, _HEARTBEAT, _HEARTBEAT
         yield "journal", self._journal, _JOURNAL_PAUSE, _JOURNAL_PAUSE
+        yield "registry", self._look_at_registry, _REGISTRY_PAUSE, _REGISTRY_PAUSE
         forwarder = Forwarder(self._settings)
         yield "audit", lambda _: forwarder.run(), _SHORTEST, _AUDIT_PAUSE
         for slot in range(self._settings.job_workers):
@@ -86,6 +94,14 @@ class Worker:
         self._stop.set()
 
     def _loop(self, step: Callable[[RegistryClient], bool], shortest: float, longest: float) -> None:
+        """A thread's whole life. One that dies takes the process along, which is started again, with all its threads."""
+        try:
+            self._work(step, shortest, longest)
+        finally:
+            self._is_broken |= not self._stop.is_set()
+            self._stop.set()
+
+    def _work(self, step: Callable[[RegistryClient], bool], shortest: float, longest: float) -> None:
         pause = 0.0
         registry = internal_registry(self._settings, self._issuer, "worker")
         while not self._stop.wait(pause):
@@ -105,13 +121,20 @@ class Worker:
         with transaction():
             leases.take(WORKER_LEASE, WORKER_LEASE_LENGTH.total_seconds())
             monitor.beat(socket.gethostname(), os.getpid(), self._settings.job_workers, self._start_time)
+            buried = monitor.bury()
+        for pool in buried:
+            log.warning("worker_buried", pool=pool)
         return True
 
     def _journal(self, registry: RegistryClient) -> bool:
         return settling.settle_due(registry) > 0
 
     def _inbox(self, registry: RegistryClient) -> bool:
-        return recorder.run(registry) > 0
+        return recorder.run(registry, self._watch) > 0
+
+    def _look_at_registry(self, registry: RegistryClient) -> bool:
+        self._watch.look(registry)
+        return False
 
     def _schedule(self, _registry: RegistryClient) -> bool:
         start_due(self._settings)

@@ -46,6 +46,7 @@ class RegistryEvent:
     user_agent: str
     method: str
     request_id: str
+    instance: str  # of the registry's process, which takes a new one at each start
 
     @property
     def is_our_reading(self) -> bool:
@@ -88,6 +89,7 @@ def parse(body: str) -> RegistryEvent:
     """
     event = _object(json.loads(body), "event")
     target, request, actor = (_object(event.get(key, {}), key) for key in ("target", "request", "actor"))
+    source = event.get("source")
     action, repository = _text(event, "action"), _text(target, "repository")
     digest, tag = _text(target, "digest"), _text(target, "tag")
     if action not in ACTIONS:
@@ -114,6 +116,7 @@ def parse(body: str) -> RegistryEvent:
         user_agent=_text(request, "useragent"),
         method=_text(request, "method"),
         request_id=_text(request, "id"),
+        instance=_text(source, "instanceID") if isinstance(source, dict) else "",
     )
 
 

@@ -4,6 +4,9 @@ So duplicates, lateness and disorder do no harm: each event makes the index agre
 registry is asked first, outside any transaction; then the effects of a batch and the settling of its events are
 committed together.
 
+What the registry cannot give is the event's fault, tried again and at last set aside. That the registry is away, or does not take
+our token, is nobody's: the event waits, and whoever else could do better may take over.
+
 Most events tell of what was written through the gate, which has recorded it already. Where the index would change, somebody
 may have written since the registry was asked, and what we found would undo it: so the tag and the digest are held, as by every
 writer, and looked at once more.
@@ -12,14 +15,16 @@ writer, and looked at once more.
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from authsvc.artifacts import journal, record, settling
+from authsvc.artifacts import journal, marker, record, settling
 from authsvc.artifacts import service as artifacts
 from authsvc.artifacts.intake import Fetched, fetch, store
 from authsvc.artifacts.journal import Write
@@ -37,10 +42,12 @@ from authsvc.jobs import leases
 from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
 from webhook.envelope import EnvelopeInvalid, RegistryEvent, parse
+from webhook.registries import Watch
 
 BATCH = 50
 LEASE = "recorder"
 LEASE_SECONDS = 20
+_LOOK_SECONDS = 5  # then what was looked at is settled, however much of the batch is left
 # The registry tells of a push before it writes the tag. A tag that does not point where the event says is looked at
 # again after these waits (seconds); then what the registry has is the truth, whoever came in between.
 _SECOND_LOOKS = (0.1, 0.3, 1.0)
@@ -61,8 +68,20 @@ class Finding:
     look_again: float | None = None
 
 
-def run(client: RegistryClient) -> int:
-    """Process what is due, as the only recorder; returns how many events were looked at (0: nothing to do)."""
+_Looked = tuple[InboxEvent, Finding | Exception]
+
+
+class _SettledMeanwhile(Exception):
+    """Another worker took us for dead: nothing of ours is to happen."""
+
+
+def run(client: RegistryClient, watch: Watch | None = None) -> int:
+    """Process what is due, as the only recorder; returns how many events were looked at (0: nothing to do). `watch` hears from
+    which registries they came.
+
+    Raises:
+        Unavailable: the registry is away; what is due waits.
+    """
     with reading():  # an empty inbox costs one look, and writes nothing
         if not inbox.is_due():
             return 0
@@ -71,7 +90,10 @@ def run(client: RegistryClient) -> int:
             return 0
         events = inbox.due(BATCH)
         db.session.expunge_all()
-    looked = deque((stored, _look_at(client, stored)) for stored in events)
+    looked, outage = _look_at_all(client, events)
+    count = len(looked)
+    if watch is not None:
+        watch.hear(found.event.instance for _, found in looked if isinstance(found, Finding))
     while looked:  # in their order: a pull counts only of what is known
         with transaction():
             leases.renew(LEASE, LEASE_SECONDS)
@@ -81,12 +103,38 @@ def run(client: RegistryClient) -> int:
             failpoint("recorder")
         if looked:
             _settle_held(client, looked.popleft()[0])
-    return len(events)
+    if outage is not None:
+        with transaction():
+            leases.give_back(LEASE)
+        raise outage
+    return count
+
+
+def _look_at_all(client: RegistryClient, events: Sequence[InboxEvent]) -> tuple[deque[_Looked], Unavailable | None]:
+    """What there is to know about each, until the time is over or the registry is away."""
+    looked: deque[_Looked] = deque()
+    deadline = time.monotonic() + _LOOK_SECONDS
+    for stored in events:
+        try:
+            looked.append((stored, _look_at(client, stored)))
+        except Unavailable as outage:
+            return looked, outage
+        if time.monotonic() > deadline:
+            break
+    return looked, None
 
 
 def _look_at(client: RegistryClient, stored: InboxEvent) -> Finding | Exception:
+    """What the registry says, or why it says nothing of this event.
+
+    Raises:
+        Unavailable: it says nothing of anything.
+    """
     try:
         return look(client, parse(stored.body), stored.attempts)
+    except Unavailable as error:
+        marker.must_answer(client)
+        return error
     except Exception as error:
         return error
 
@@ -126,8 +174,10 @@ def _settle(stored: InboxEvent, finding: Finding | Exception, *, is_held: bool) 
             outcome = apply(finding)
             if finding.look_again is not None:
                 inbox.postpone(stored, outcome, finding.look_again)
-            else:
-                inbox.settle(stored.id, outcome)
+            elif not inbox.settle(stored.id, outcome):
+                raise _SettledMeanwhile
+    except _SettledMeanwhile:
+        log.warning("event_settled_by_another", event_id=stored.event_id)
     except (EnvelopeInvalid, ManifestInvalid, json.JSONDecodeError) as error:
         inbox.quarantine(stored.id, str(error))
     except Unavailable as error:

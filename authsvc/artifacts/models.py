@@ -157,3 +157,42 @@ class Hold(Base):
     reference: Mapped[str] = mapped_column(String(135), primary_key=True)
     intent_id: Mapped[int] = mapped_column(ForeignKey("intents.id", ondelete="CASCADE"), index=True)
     __table_args__ = ()
+
+
+class Damage(Base):
+    """A tag or digest that the registry has and cannot give, or not as a manifest; why, since when, and when it was seen last.
+    The index says of it what it said before."""
+
+    __tablename__ = "damages"
+
+    repository: Mapped[str] = mapped_column(String(255), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(135), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(500))
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    __table_args__ = ()
+
+
+class Forgotten(Base):
+    """A tag or digest that the reconciler did not find any more, with the times that it had: they come back with it."""
+
+    __tablename__ = "forgotten_references"
+
+    repository: Mapped[str] = mapped_column(String(255), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(135), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(135))
+    push_time: Mapped[datetime]
+    pull_time: Mapped[datetime | None]
+    forgotten_at: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = ()
+
+
+class StorageMarker(Base):
+    """What we have put into the registry's storage to know it again (`artifacts.marker`); one row."""
+
+    __tablename__ = "storage_marker"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(135))
+    made_at: Mapped[datetime]
+    __table_args__ = ()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
 
-from authsvc.artifacts import journal, record
+from authsvc.artifacts import damage, forgotten, journal, record
 from authsvc.artifacts.intake import Fetched, fetch, store
 from authsvc.artifacts.journal import Held, Write
 from authsvc.artifacts.models import Hold, Intent
@@ -23,10 +23,11 @@ from authsvc.core import names, processes
 from authsvc.core.db import db, present, reading, transaction, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.core.failpoints import failpoint
-from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import ManifestInvalid
 from authsvc.distribution.untag import finish as finish_untagging
 from authsvc.repositories import service as repositories
+from authsvc.repositories.models import Repository
 
 _WAIT = 4.0  # seconds for somebody else's write to the same tag
 _BATCH = 100
@@ -96,7 +97,7 @@ def mend(client: RegistryClient, write: Write) -> Fetched | None:
 
     Raises:
         NotFound: the project is gone.
-        ManifestInvalid: there is something that we cannot read.
+        ManifestInvalid, Unreadable: there is something that we cannot read.
         Unavailable
     """
     outcome = _conclude(client, enter(client, lambda: journal.begin(write).id))
@@ -134,10 +135,11 @@ def _claim(intent_id: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What the registry has of all that an intent holds, by reference; what cannot be read is left out."""
+    """What the registry has of all that an intent holds, by reference; of what cannot be read, why."""
 
     intent: Intent
     found: Mapping[str, Fetched | None]
+    damaged: Mapping[str, str]
 
     @property
     def is_so(self) -> bool:
@@ -157,7 +159,7 @@ def _conclude(client: RegistryClient, intent_id: int) -> _Outcome | None:
     if intent is None:  # who had been away for too long has come back and ended it
         return None
     try:
-        outcome = _Outcome(intent, _found(client, intent.repository, references))
+        outcome = _Outcome(intent, *_found(client, intent.repository, references))
     except BaseException:
         journal.give_up(intent_id)
         raise
@@ -170,31 +172,50 @@ def _conclude(client: RegistryClient, intent_id: int) -> _Outcome | None:
     return outcome
 
 
-def _found(client: RegistryClient, repository: str, references: list[str]) -> dict[str, Fetched | None]:
-    """What the registry has now, by reference; what cannot be read is left out, and nothing is concluded about it."""
+def _found(client: RegistryClient, repository: str, references: list[str]) -> tuple[dict[str, Fetched | None], dict[str, str]]:
+    """What the registry has now, by reference; and why it cannot be read, of what cannot. Nothing is concluded about that:
+    whoever waited for it would wait for ever."""
     found: dict[str, Fetched | None] = {}
+    damaged: dict[str, str] = {}
     for reference in references:
-        with suppress(ManifestInvalid):
+        try:
             found[reference] = fetch(client, repository, reference)
             stored = client.digest_of(repository, reference) if found[reference] is None else None
             if stored:  # a tag that was being deleted
                 finish_untagging(client, repository, stored)
-    return found
+        except (ManifestInvalid, Unreadable) as error:
+            damaged[reference] = str(error)
+    return found, damaged
 
 
 def _record(outcome: _Outcome) -> None:
     intent = outcome.intent
     repository = repositories.lock(intent.repository)
     for reference, fetched in outcome.found.items():
-        is_tag = names.is_tag(reference)
         if fetched is not None:
-            store(intent.repository, fetched, reference if is_tag else None, utcnow())
-        elif repository is not None and is_tag:
-            record.untag(repository, reference)
+            _store(intent, reference, fetched)
         elif repository is not None:
-            record.forget(repository, reference)
+            _forget(intent, repository, reference)
+    damage.note(intent.repository, outcome.damaged)
+    damage.clear(intent.repository, outcome.found)
     if intent.method in _NOTED and outcome.is_so:
         journal.note(intent, _NOTED[intent.method])
+
+
+def _store(intent: Intent, reference: str, fetched: Fetched) -> None:
+    tag = reference if names.is_tag(reference) else None
+    stored = store(intent.repository, fetched, tag, utcnow())
+    if stored is not None and intent.method == journal.MEND:
+        forgotten.restore(intent.repository, stored, tag)
+
+
+def _forget(intent: Intent, repository: Repository, reference: str) -> None:
+    if intent.method == journal.MEND:  # nobody has said that it should go
+        forgotten.forget(repository, reference)
+    elif names.is_tag(reference):
+        record.untag(repository, reference)
+    else:
+        record.forget(repository, reference)
 
 
 def settle_due(client: RegistryClient) -> int:

@@ -4,16 +4,23 @@ from typing import Any
 
 from authsvc.artifacts import reconcile as reconciler
 from authsvc.core.errors import Unavailable
+from authsvc.core.layout import Layout
+from authsvc.distribution.storage import Storage
 from authsvc.jobs.context import JobContext
+
+INSIST = "forget"  # in the payload: whatever is gone is to be forgotten
 
 
 def reconcile(context: JobContext) -> dict[str, Any]:
     """Compare index and registry.
 
     Raises:
-        Unavailable: something could not be read, so the run is not the whole truth; what could be was mended.
+        Implausible: so much is gone that nothing was forgotten.
+        Unavailable: something was not answered, so the run is not the whole truth; what could be was mended.
     """
-    report = reconciler.run(context.registry, keep_going=context.keep_going)
+    storage = Storage(Layout(context.settings).storage)
+    insist = bool(context.payload.get(INSIST))
+    report = reconciler.run(context.registry, storage, insist=insist, keep_going=context.keep_going)
     if report.problems:
         raise Unavailable(f"{len(report.problems)} repositories could not be read: {'; '.join(report.problems[:3])}")
     return report.as_dict()

@@ -22,6 +22,8 @@ _TIMEOUT = (3, 30)  # seconds to connect, seconds between bytes
 # ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
 _NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', re.IGNORECASE)
 _PAGE = 1000  # registry 2.8 refuses more
+# Unexpected answers that say nothing about what was asked for: our token, its rate, what stands before it.
+_OF_NOTHING = frozenset({401, 403, 429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Refused(BadRequest):
         self.body = body
 
 
+class Unreadable(Unavailable):
+    """The registry answers, and cannot give this one thing, which it should have: its storage holds something damaged."""
+
+
 class RegistryClient:
     """`authorize` turns scopes such as `repository:p/a:pull`, separated by spaces, into the value of the Authorization
     header."""
@@ -52,26 +58,38 @@ class RegistryClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc from the environment
 
+    def ping(self) -> None:
+        """Ask whether it is there and knows us.
+
+        Raises:
+            Unavailable
+        """
+        response = self._get("/v2/", "registry:catalog:*")
+        if response is not None:
+            response.close()
+
     def manifest(self, repository: str, reference: str) -> Content | None:
         """GET a manifest by tag or digest; None if there is none.
 
         Raises:
-            Unavailable: no answer, an unexpected one, or bytes that are not what their digest says.
+            Unreadable: it has one that it cannot give, or bytes that are not what their digest says.
+            Unavailable
         """
-        response = self._get(repository, f"/v2/{repository}/manifests/{reference}", accept=", ".join(ACCEPTED))
+        path = f"/v2/{repository}/manifests/{reference}"
+        response = self._get(path, f"repository:{repository}:pull", ", ".join(ACCEPTED))
         if response is None:
             return None
         data = _bounded(response, MAX_BYTES)
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if reference.startswith("sha256:") and reference != digest:
-            raise Unavailable(f"the registry answered {digest} for {repository}@{reference}")
+            raise Unreadable(f"what the registry has as {reference} is {digest}")
         return Content(data, response.headers.get("Content-Type", ""), digest)
 
     def digest_of(self, repository: str, reference: str) -> str | None:
         """HEAD a manifest: its digest, or None if there is none.
 
         Raises:
-            Unavailable
+            Unreadable, Unavailable
         """
         path = f"/v2/{repository}/manifests/{reference}"
         response = self._send("HEAD", path, f"repository:{repository}:pull", ", ".join(ACCEPTED))
@@ -86,10 +104,13 @@ class RegistryClient:
         """A blob's bytes; None if it is gone or longer than `limit` bytes.
 
         Raises:
-            Unavailable
+            Unreadable, Unavailable
         """
-        response = self._get(repository, f"/v2/{repository}/blobs/{digest}")
-        if response is None or int(response.headers.get("Content-Length", 0)) > limit:
+        response = self._get(f"/v2/{repository}/blobs/{digest}", f"repository:{repository}:pull")
+        if response is None:
+            return None
+        if int(response.headers.get("Content-Length", 0)) > limit:
+            response.close()
             return None
         return _bounded(response, limit)
 
@@ -97,7 +118,7 @@ class RegistryClient:
         """HEAD a blob: its size in bytes, or None if there is none.
 
         Raises:
-            Unavailable
+            Unreadable, Unavailable
         """
         path = f"/v2/{repository}/blobs/{digest}"
         response = self._send("HEAD", path, f"repository:{repository}:pull")
@@ -175,7 +196,7 @@ class RegistryClient:
         """All tags, or None if the registry does not know the repository.
 
         Raises:
-            Unavailable: also when a page cannot be read; a partial list is never returned.
+            Unreadable, Unavailable: also when a page cannot be read; a partial list is never returned.
         """
         pages = self._pages(f"/v2/{repository}/tags/list?n={_PAGE}", f"repository:{repository}:pull")
         found: list[str] = []
@@ -196,13 +217,11 @@ class RegistryClient:
 
     def _pages(self, path: str, scope: str) -> Iterator[dict[str, list[str]] | None]:
         while path:
-            response = self._send("GET", path, scope)
-            if response.status_code == 404:
+            response = self._get(path, scope)
+            if response is None:
                 yield None
                 return
             try:
-                if response.status_code != 200:
-                    raise _unexpected(response, path)
                 yield response.json()
             except requests.RequestException as error:
                 raise Unavailable(f"the registry's answer to {path} cannot be read") from error
@@ -210,13 +229,14 @@ class RegistryClient:
             target = urlsplit(urljoin(self._url + path, following)) if following else None
             path = f"{target.path}?{target.query}" if target else ""
 
-    def _get(self, repository: str, path: str, accept: str = "*/*") -> requests.Response | None:
-        response = self._send("GET", path, f"repository:{repository}:pull", accept)
-        if response.status_code == 404:
-            return None
-        if response.status_code != 200:
+    def _get(self, path: str, scope: str, accept: str = "*/*") -> requests.Response | None:
+        response = self._send("GET", path, scope, accept)
+        if response.status_code == 200:
+            return response
+        with response:  # its body is not read, so its connection is of no more use
+            if response.status_code == 404:
+                return None
             raise _unexpected(response, path)
-        return response
 
     def _write(
         self, method: str, path: str, scope: str, *expected: int, data: bytes | None = None, media_type: str = ""
@@ -259,7 +279,7 @@ def _bounded(response: requests.Response, limit: int) -> bytes:
         for chunk in response.iter_content(64 * 1024):
             data += chunk
             if len(data) > limit:
-                raise Unavailable(f"the registry's answer is longer than {limit} bytes")
+                raise Unreadable(f"what the registry has is longer than {limit} bytes")
     except requests.RequestException as error:
         raise Unavailable("the registry's answer broke off") from error
     return bytes(data)
@@ -268,4 +288,5 @@ def _bounded(response: requests.Response, limit: int) -> bytes:
 def _unexpected(response: requests.Response, path: str) -> Unavailable:
     if response.status_code >= 500 and _NO_SPACE.search(response.content):
         return Unavailable("the registry's storage is full; an operator has to free or add space", retry_after=60)
-    return Unavailable(f"the registry answered {response.status_code} to {path}")
+    is_of_this = response.request.method in ("GET", "HEAD") and response.status_code not in _OF_NOTHING
+    return (Unreadable if is_of_this else Unavailable)(f"the registry answered {response.status_code} to {path}")

@@ -18,8 +18,9 @@ from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.core.failpoints import failpoint
 from authsvc.distribution.client import Refused as RefusedByRegistry
-from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import Manifest
+from authsvc.distribution.storage import ELSEWHERE, Storage
 from authsvc.gate import decisions
 from authsvc.gate.asked import Asked
 from authsvc.gate.callers import Caller
@@ -30,10 +31,11 @@ from authsvc.repositories import service as repositories
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What a write needs: the registry, as its only writer, and the checks in their order."""
+    """What a write needs: the registry, as its only writer, the checks in their order, and the storage where it can be seen."""
 
     client: RegistryClient
     checks: Checks
+    storage: Storage = ELSEWHERE
 
     def put(self, caller: Caller, asked: Asked, project: ProjectRef, snapshot: Snapshot, manifest: Manifest, data: bytes) -> None:
         """Store a manifest under a tag or digest.
@@ -46,7 +48,7 @@ class Writer:
         manifest = measured(self.client, asked.repository, manifest)
         intent_id = self._let_in(caller, asked, project, snapshot, manifest)
         try:
-            self.client.put_manifest(asked.repository, asked.reference, data, manifest.media_type)
+            self._store(asked, manifest, data)
             failpoint("forwarded")
             fetched = describe(self.client, asked.repository, manifest)
             with transaction():
@@ -62,6 +64,22 @@ class Writer:
             if not settling.unknown(self.client, intent_id):
                 raise
         failpoint("recorded")
+
+    def _store(self, asked: Asked, manifest: Manifest, data: bytes) -> None:
+        """Put it, and read it back: what a killed registry or a full disk has cut off, the registry takes for stored.
+
+        Raises:
+            RefusedByRegistry
+            Unavailable
+        """
+        self.client.put_manifest(asked.repository, asked.reference, data, manifest.media_type)
+        try:
+            self.client.manifest(asked.repository, manifest.digest)
+        except Unreadable:
+            if not self.storage.set_aside(manifest.digest):
+                raise
+            self.client.put_manifest(asked.repository, asked.reference, data, manifest.media_type)
+            self.client.manifest(asked.repository, manifest.digest)
 
     def delete(self, caller: Caller, asked: Asked, project: ProjectRef, snapshot: Snapshot) -> None:
         """Delete one tag, or a manifest with all its tags and what goes with it.

@@ -50,9 +50,10 @@ def due(limit: int) -> Sequence[InboxEvent]:
     return db.session.scalars(_due().order_by(InboxEvent.id).limit(limit)).all()
 
 
-def settle(event_id: int, outcome: str) -> None:
-    """Processed: `outcome` says what came of it. In the same transaction as its effects, so each happens exactly once."""
-    _set(event_id, status=DONE, reason=outcome[:500])
+def settle(event_id: int, outcome: str) -> bool:
+    """Processed: `outcome` says what came of it. In the same transaction as its effects, so each happens exactly once; False if
+    somebody else has settled it, who took us for dead: then the effects must not happen."""
+    return _set(event_id, PENDING, status=DONE, reason=outcome[:500])
 
 
 def postpone(event: InboxEvent, reason: str, wait: float | None = None) -> None:
@@ -62,16 +63,18 @@ def postpone(event: InboxEvent, reason: str, wait: float | None = None) -> None:
         quarantine(event.id, f"gave up after {attempts} tries: {reason}")
         return
     seconds = min(2.0**attempts, _LONGEST_WAIT) if wait is None else wait
-    _set(event.id, attempts=attempts, reason=reason[:500], due_at=present() + timedelta(seconds=seconds))
+    _set(event.id, PENDING, attempts=attempts, reason=reason[:500], due_at=present() + timedelta(seconds=seconds))
 
 
 def quarantine(event_id: int, reason: str) -> None:
     """Set an event aside with the reason; it stays until somebody retries or discards it."""
-    _set(event_id, status=QUARANTINED, reason=reason[:500])
+    _set(event_id, PENDING, status=QUARANTINED, reason=reason[:500])
 
 
-def _set(event_id: int, **values: Any) -> None:
-    db.session.execute(update(InboxEvent).where(InboxEvent.id == event_id).values(**values))
+def _set(event_id: int, present_status: str, **values: Any) -> bool:
+    found = update(InboxEvent).where(InboxEvent.id == event_id, InboxEvent.status == present_status)
+    result: Any = db.session.execute(found.values(**values), execution_options={"synchronize_session": False})
+    return bool(result.rowcount)
 
 
 def quarantined() -> Select[Any]:
@@ -98,7 +101,7 @@ def retry(event_id: int) -> None:
         NotFound
     """
     get(event_id)
-    _set(event_id, status=PENDING, attempts=0, due_at=present())
+    _set(event_id, QUARANTINED, status=PENDING, attempts=0, due_at=present())
 
 
 def discard(event_id: int) -> None:
@@ -108,7 +111,7 @@ def discard(event_id: int) -> None:
         NotFound
     """
     get(event_id)
-    settle(event_id, "discarded by an administrator")
+    _set(event_id, QUARANTINED, status=DONE, reason="discarded by an administrator")
 
 
 def count_pending() -> int:

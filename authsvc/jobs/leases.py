@@ -53,6 +53,12 @@ def give_back(name: str, owner: str = OWNER) -> None:
     )
 
 
+def give_back_all(pool: str) -> None:
+    """End all leases of a process, by the name that its owners' names hold."""
+    of_it = (Lease.owner.contains(pool, autoescape=True), Lease.until > present())
+    db.session.execute(update(Lease).where(*of_it).values(until=present()), execution_options={"synchronize_session": False})
+
+
 def held(prefix: str, seconds: float) -> set[str]:
     """What follows the prefix in the names of the leases, taken for so many seconds, that somebody holds now."""
     now = present()

@@ -112,7 +112,7 @@ class PausedQueue(Base):
 
 
 class WorkerPool(Base):
-    """A worker process that is there, as long as it says so."""
+    """A worker process that is there, as long as it says so. `process`: its name in `core.processes`."""
 
     __tablename__ = "worker_pools"
 
@@ -122,6 +122,7 @@ class WorkerPool(Base):
     concurrency: Mapped[int]
     start_time: Mapped[datetime]
     heartbeat_time: Mapped[datetime]
+    process: Mapped[str] = mapped_column(String(128), default="")
     __table_args__ = ()
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
-from authsvc.core.db import db, utcnow
+from authsvc.core import processes
+from authsvc.core.db import db, present, utcnow
 from authsvc.core.errors import NotFound
 from authsvc.core.inserts import insert_ignore
-from authsvc.jobs import leases, service
+from authsvc.jobs import leases, queue, service
 from authsvc.jobs.models import PENDING, RUNNING, PausedQueue, Task, WorkerPool
 from authsvc.jobs.schedules import SCHEDULER
 
@@ -74,12 +75,27 @@ def slot_name(pool: str, number: int) -> str:
 
 
 def beat(host: str, pid: int, concurrency: int, start_time: datetime) -> None:
-    """Say that this process is there, and forget those that said nothing for a while."""
-    now = utcnow()
-    db.session.execute(delete(WorkerPool).where(WorkerPool.heartbeat_time < now - 4 * _SILENT))
+    """Say that this process is there."""
     pool = WorkerPool(name=leases.POOL, host=host[:255], pid=pid, concurrency=concurrency, start_time=start_time)
-    pool.heartbeat_time = now
+    pool.heartbeat_time, pool.process = present(), processes.own_name()
     db.session.merge(pool)
+
+
+def bury() -> list[str]:
+    """Forget the worker processes that have ended here, or have been silent for a while anywhere; their names. What they held is
+    free at once. One that was only silent finds it in others' hands, or still in its own."""
+    now = present()
+    dead = [pool for pool in db.session.scalars(select(WorkerPool)) if pool.name != leases.POOL and _is_dead(pool, now)]
+    for pool in dead:
+        leases.give_back_all(pool.name)
+        queue.free(f"{pool.name}:")
+        db.session.execute(delete(WorkerPool).where(WorkerPool.name == pool.name))
+    return [pool.name for pool in dead]
+
+
+def _is_dead(pool: WorkerPool, now: datetime) -> bool:
+    is_silent = not now - _SILENT <= pool.heartbeat_time <= now + _SILENT
+    return is_silent or (bool(pool.process) and processes.is_gone(pool.process))
 
 
 def leave() -> None:
@@ -89,7 +105,7 @@ def leave() -> None:
 
 def pools() -> Sequence[WorkerPool]:
     """The worker processes that are there."""
-    alive = select(WorkerPool).where(WorkerPool.heartbeat_time >= utcnow() - _SILENT)
+    alive = select(WorkerPool).where(WorkerPool.heartbeat_time >= present() - _SILENT)
     return db.session.scalars(alive.order_by(WorkerPool.start_time, WorkerPool.name)).all()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import click
 from sqlalchemy import select
@@ -19,8 +20,8 @@ from authsvc.jobs.models import FINAL, MANUAL, SUCCESS, Task
 timeout_option = click.option("--timeout", default=600, show_default=True, help="seconds to wait for the worker")
 
 
-def run(settings: Settings, kind: str, timeout: int) -> NoReturn:
-    """Launch a job of `wiring.JOBS`, print its result as JSON and exit, with 1 if it failed.
+def run(settings: Settings, kind: str, timeout: int, payload: Mapping[str, Any] | None = None) -> NoReturn:
+    """Launch a job of `wiring.JOBS` with what it is to know, print its result as JSON and exit, with 1 if it failed.
 
     Raises:
         click.ClickException: no worker got it done in time.
@@ -28,7 +29,7 @@ def run(settings: Settings, kind: str, timeout: int) -> NoReturn:
     app = create_base(settings)
     with app.app_context():
         with transaction():
-            execution_id = jobs.launch_once(kind, MANUAL).id
+            execution_id = (jobs.launch(kind, MANUAL, payload=payload) if payload else jobs.launch_once(kind, MANUAL)).id
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with reading():

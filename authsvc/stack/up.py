@@ -110,7 +110,7 @@ def _missing(settings: Settings) -> str:
         address = _addresses(settings).get(name)
         if address and not _listens(address):
             return "nginx"
-    return next((component.name for component in health.check(settings) if component.error), "")
+    return next((component.name for component in health.needed(settings) if component.error), "")
 
 
 def _answers(address: str, path: str) -> bool:

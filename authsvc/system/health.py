@@ -1,28 +1,38 @@
-"""Is everything there? One answer for people, probes and `authsvc up`."""
+"""Is everything there? One answer for people, probes and `authsvc up`. Anybody may ask, so no name of anything is in it."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import requests
-from sqlalchemy import select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from authsvc.artifacts.models import Damage
 from authsvc.core.db import db, present, reading
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.jobs.models import Lease
+from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
+from authsvc.jobs.models import ERROR, FINAL, Execution, Lease
 
 WORKER_LEASE = "worker"
 WORKER_LEASE_LENGTH = timedelta(seconds=9)
+_LONGEST_BACKLOG = timedelta(minutes=2)
+_NO_SPACE, _LITTLE_SPACE = 64 * 1024 * 1024, 0.05  # bytes; a share of the whole
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One part: Harbor's name for it, and what is wrong ("" when it is healthy)."""
+    """One part: Harbor's name for it, or ours, and what is wrong ("" when it is healthy); `warning`: what somebody should see to,
+    though everything works."""
 
     name: str
     error: str = ""
+    warning: str = ""
 
     @property
     def status(self) -> str:
@@ -30,33 +40,74 @@ class Component:
 
 
 def check(settings: Settings) -> list[Component]:
-    """Look at every part that a login, push or pull needs."""
+    """Look at every part."""
+    return [*needed(settings), *_others(settings)]
+
+
+def needed(settings: Settings) -> list[Component]:
+    """Look at what no login, push or pull can do without."""
     with reading():
-        database, worker = _database(), _worker()
-    return [Component("core"), database, worker, _registry(settings)]
+        parts = list(_by_database())
+    return [Component("core"), *parts, _at("registry", settings.registry_address, "/v2/")]
 
 
-def _database() -> Component:
-    try:
-        db.session.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        return Component("database", type(error).__name__)
-    return Component("database")
-
-
-def _worker() -> Component:
+def _by_database() -> Iterator[Component]:
     try:
         until = db.session.scalar(select(Lease.until).where(Lease.name == WORKER_LEASE))
+        left = until - present() if until else timedelta(0)
+    except SQLAlchemyError as error:
+        yield Component("database", type(error).__name__)
+        yield Component("jobservice", type(error).__name__)
+        return
+    yield Component("database")
+    yield Component("jobservice", "" if timedelta(0) < left <= 2 * WORKER_LEASE_LENGTH else "no worker is running")
+
+
+def _others(settings: Settings) -> list[Component]:
+    with reading():
+        index, inbox = _index_and_inbox()
+    token = _at("token", settings.token_address, "/api/v2.0/ping")
+    return [token, _at("webhook", settings.webhook_address, "/webhook/ready"), inbox, index, _storage(settings)]
+
+
+def _at(name: str, address: str, path: str) -> Component:
+    try:
+        answer = requests.get(f"http://{address}{path}", timeout=2, allow_redirects=False)
+    except requests.RequestException as error:
+        return Component(name, type(error).__name__)
+    return Component(name, "" if answer.status_code in (200, 401) else f"answers {answer.status_code}")
+
+
+def _index_and_inbox() -> tuple[Component, Component]:
+    of_status = select(func.count()).select_from(InboxEvent)
+    last = select(Execution.status).where(Execution.vendor_type == "RECONCILE", Execution.status.in_(FINAL))
+    facts: dict[str, Any] = {
+        "oldest": select(func.min(InboxEvent.received_at)).where(InboxEvent.status == PENDING),
+        "quarantined": of_status.where(InboxEvent.status == QUARANTINED),
+        "damaged": select(func.count()).select_from(Damage),
+        "last": last.order_by(Execution.id.desc()).limit(1),
+    }
+    try:
+        found = db.session.execute(select(*(one.scalar_subquery().label(name) for name, one in facts.items()))).one()
         now = present()
     except SQLAlchemyError as error:
-        return Component("jobservice", type(error).__name__)
-    left = until - now if until else timedelta(0)
-    return Component("jobservice", "" if timedelta(0) < left <= 2 * WORKER_LEASE_LENGTH else "no worker is running")
+        return Component("index", type(error).__name__), Component("inbox", type(error).__name__)
+    failed = "the last comparison with the registry failed: see authsvc reconcile" if found.last == ERROR else ""
+    damaged = f"{found.damaged} tags or digests cannot be read: see authsvc damages" if found.damaged else ""
+    aside = f"{found.quarantined} events were set aside: see authsvc quarantine list" if found.quarantined else ""
+    return Component("index", failed, damaged), Component("inbox", _backlog(found.oldest, now), aside)
 
 
-def _registry(settings: Settings) -> Component:
-    try:
-        answer = requests.get(f"http://{settings.registry_address}/v2/", timeout=2, allow_redirects=False)
-    except requests.RequestException as error:
-        return Component("registry", type(error).__name__)
-    return Component("registry", "" if answer.status_code in (200, 401) else f"answers {answer.status_code}")
+def _backlog(oldest: datetime | None, now: datetime) -> str:
+    waits = now - oldest if oldest else timedelta(0)
+    return f"an event has waited for {waits.total_seconds():.0f} s" if waits > _LONGEST_BACKLOG else ""
+
+
+def _storage(settings: Settings) -> Component:
+    """Of what lies on disks of this host."""
+    layout = Layout(settings)
+    usages = [shutil.disk_usage(place) for place in (layout.root, layout.storage) if place.exists()]
+    if any(usage.free < _NO_SPACE for usage in usages):
+        return Component("storage", "no space is left")
+    is_little = any(usage.free < usage.total * _LITTLE_SPACE for usage in usages)
+    return Component("storage", "", "less than 5 % of the space is left" if is_little else "")

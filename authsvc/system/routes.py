@@ -8,19 +8,22 @@ from typing import Any
 from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, jsonify, render_template, send_file
 
+from authsvc.artifacts import damage
+from authsvc.artifacts.models import Damage
 from authsvc.authn import configuration as identity
 from authsvc.authn.configuration import auth_mode
 from authsvc.configuration import service as configuration
-from authsvc.core.api import Blueprint
+from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import utcnow
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.rbac.guard import principal, require_login, require_system
+from authsvc.rbac.guard import principal, require_login, require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.system import catalogue, health, search, statistics
 from authsvc.system.schemas import (
     CurrentPermissionsArguments,
+    DamageSchema,
     GeneralInfoSchema,
     HealthArguments,
     HealthSchema,
@@ -61,6 +64,15 @@ def get_health(arguments: dict[str, Any]) -> Any:
     healthy = not any(component.error for component in components)
     body = {"status": "healthy" if healthy else "unhealthy", "components": components}
     return body, 200 if healthy or not arguments["strict"] else 503
+
+
+@blueprint.get("/system/damages")
+@blueprint.arguments(ListArguments, location="query")
+@blueprint.response(200, DamageSchema(many=True))
+def list_damages(arguments: dict[str, Any]) -> Any:
+    """What the registry has and cannot give (beyond Harbor's API)."""
+    require_sysadmin()
+    return page_of(damage.everything().order_by(Damage.repository, Damage.reference), arguments)
 
 
 @blueprint.get("/systeminfo")

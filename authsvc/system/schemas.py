@@ -10,11 +10,20 @@ class ComponentSchema(Schema):
     name = fields.String()
     status = fields.String()
     error = fields.String()
+    warning = fields.String(metadata={"description": "what somebody should see to, though everything works (beyond Harbor)"})
 
 
 class HealthSchema(Schema):
     status = fields.String()
     components = fields.List(fields.Nested(ComponentSchema))
+
+
+class DamageSchema(Schema):
+    repository = fields.String()
+    reference = fields.String(metadata={"description": "a tag or digest"})
+    reason = fields.String()
+    found_at = Time()
+    seen_at = Time()
 
 
 class HealthArguments(Schema):

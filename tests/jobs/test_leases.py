@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from authsvc.core import processes
 from authsvc.core.db import db, present, utcnow
 from authsvc.core.settings import Settings
 from authsvc.inbox import service as inbox
 from authsvc.inbox.models import InboxEvent
-from authsvc.jobs import leases, queue, service
-from authsvc.jobs.models import RUNNING, SCHEDULE, Execution, Lease, Task
+from authsvc.jobs import leases, monitor, queue, service
+from authsvc.jobs.models import RUNNING, SCHEDULE, Execution, Lease, Task, WorkerPool
 from authsvc.system import health
 from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
 from authsvc.worker import _over
@@ -90,3 +91,28 @@ def test_the_databases_clock_is_a_clock() -> None:
     before = utcnow() - timedelta(seconds=1)
     assert before < present() < utcnow() + timedelta(seconds=1)
     assert present() <= present()
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_what_a_dead_worker_held_is_free_at_once(is_here: bool) -> None:
+    """One that was killed here as soon as somebody looks, one elsewhere when it has been silent for some seconds."""
+    execution = service.launch("RECONCILE", SCHEDULE)
+    (candidate,) = queue.due()
+    assert queue.claim(candidate, "dead:0", exclusive=True) is not None
+    assert leases.take("recorder", 20, "host:4711:dead")
+    space = processes.own_name().rsplit("/", 2)[0] if is_here else "elsewhere"
+    for name, process in (("dead", f"{space}/1/1"), ("alive", processes.own_name())):
+        db.session.add(
+            WorkerPool(name=name, host="h", pid=1, concurrency=1, start_time=utcnow(), heartbeat_time=present(), process=process)
+        )
+    db.session.flush()
+    if not is_here:
+        assert monitor.bury() == []
+        assert queue.due() == []
+        db.session.execute(
+            update(WorkerPool).where(WorkerPool.name == "dead").values(heartbeat_time=present() - timedelta(seconds=16))
+        )
+    assert monitor.bury() == ["dead"]
+    assert [one.execution_id for one in queue.due()] == [execution.id]
+    assert queue.claim(candidate, "alive:0", exclusive=True) is not None
+    assert leases.take("recorder", 20, "host:4712:alive")

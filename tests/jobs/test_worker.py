@@ -19,13 +19,18 @@ class Pauses:
     def __init__(self, count: int) -> None:
         self._count = count
         self.taken: list[float] = []
+        self._is_set = False
 
     def wait(self, seconds: float) -> bool:
         self.taken.append(seconds)
-        return len(self.taken) > self._count
+        self._is_set |= len(self.taken) > self._count
+        return self._is_set
 
     def is_set(self) -> bool:
-        return False
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,15 @@ def test_no_loop_goes_on_without_a_pause(settings: Settings, outcome: Any) -> No
         assert min(others) >= 0.02, name
         if outcome is False:
             assert others[-1] == longest >= 0.25, name
+        assert not worker._is_broken
+
+
+def test_a_dead_thread_ends_the_worker(settings: Settings) -> None:
+    def step(_registry: RegistryClient) -> bool:
+        raise SystemExit
+
+    worker: Any = Worker(settings)
+    with pytest.raises(SystemExit):
+        worker._loop(step, 1, 1)
+    assert worker._stop.is_set()
+    assert worker._is_broken

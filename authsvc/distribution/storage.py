@@ -1,0 +1,65 @@
+"""The registry's storage, where it is a directory that we can see: the layout of registry 2 and 3 below `docker/registry/v2`.
+
+The registry takes a file for stored as soon as it exists. One that was cut off, by a kill or a full disk, is never written again,
+whoever pushes it; so it is moved out of the way, and pushing again mends what it belongs to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+_BLOBS = "docker/registry/v2/blobs"
+_ASIDE = "damaged"  # beside the registry's own directory
+
+log = structlog.get_logger(component="storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What is below `root`; None, or where there is nothing: the registry stores elsewhere."""
+
+    root: Path | None
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether anything can be said about files."""
+        return self.root is not None and (self.root / _BLOBS).is_dir()
+
+    def size(self, digest: str) -> int | None:
+        """How many bytes of a blob are there; None if there is no such file."""
+        try:
+            return self._file(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def set_aside(self, digest: str) -> bool:
+        """Move a file out of the way that is not what its digest says; False if it is, or cannot be seen."""
+        if not self.is_visible or self.root is None:
+            return False
+        try:
+            if self._is_whole(digest):
+                return False
+            aside = self.root / _ASIDE
+            aside.mkdir(exist_ok=True)
+            self._file(digest).rename(aside / digest.replace(":", "-"))
+        except OSError as error:
+            log.warning("not_set_aside", digest=digest, error=type(error).__name__)
+            return False
+        log.warning("set_aside", digest=digest)
+        return True
+
+    def _is_whole(self, digest: str) -> bool:
+        algorithm = digest.partition(":")[0]
+        with self._file(digest).open("rb") as file:
+            return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}" == digest
+
+    def _file(self, digest: str) -> Path:
+        algorithm, _, encoded = digest.partition(":")
+        return (self.root or Path()) / _BLOBS / algorithm / encoded[:2] / encoded / "data"
+
+
+ELSEWHERE = Storage(None)
