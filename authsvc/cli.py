@@ -18,6 +18,7 @@ import authsvc.projects.commands
 import authsvc.quota.commands
 import authsvc.robots.commands
 import authsvc.stack.commands
+import authsvc.stack.databases
 import authsvc.token.commands
 import authsvc.users.commands
 from authsvc.core.errors import DomainError
@@ -26,6 +27,7 @@ from authsvc.observability import logs
 
 COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.stack.commands.COMMANDS,
+    authsvc.stack.databases.COMMANDS,
     authsvc.users.commands.COMMANDS,
     authsvc.projects.commands.COMMANDS,
     authsvc.token.commands.COMMANDS,

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from authsvc.core import standing
 from authsvc.core.base import create_base
 from authsvc.core.clock import rfc3339
 from authsvc.core.db import db, transaction
@@ -43,6 +44,7 @@ def on_database(command: Callable[P, R]) -> Callable[P, R]:
         settings: Settings = click.get_current_context().find_object(Settings) or Settings.from_env()
         _require_database(settings)
         app: Flask = create_base(settings)
+        standing.must_be_current(app)
         with app.app_context():
             try:
                 with coming_from(Origin(user_agent="authsvc")), transaction():

@@ -10,19 +10,34 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import Connection, inspect, text
 
-from authsvc.core import postgresql
+from authsvc.core import copies, postgresql
 from authsvc.core.db import patient_connection
 from authsvc.core.engines import family
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import PreconditionFailed, Unavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _LOCK = 0x71DE6A7E  # any number that nobody else locks with
 
 
 def upgrade(app: Flask) -> bool:
-    """Bring the schema to the newest revision; True if there was anything to do. Waits while another process does it."""
-    with app.app_context(), patient_connection() as connection, _locked(connection):
-        is_old = _present(connection) != newest()
+    """Bring the schema to the newest revision; True if there was anything to do. Waits while another process does it. A SQLite
+    file that holds anything is copied before.
+
+    Raises:
+        PreconditionFailed: the schema is newer.
+    """
+    with app.app_context(), patient_connection() as connection:
+        copies.before(connection, present(connection), newest())
+        connection.rollback()
+        return _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> bool:
+    with _locked(connection):
+        found = present(connection)
+        if found > newest():
+            raise newer(found)
+        is_old = found != newest()
         if is_old:
             _migrate(connection)
         postgresql.make_indexes(connection)
@@ -35,7 +50,15 @@ def newest() -> str:
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _present(connection: Connection) -> str:
+def newer(found: str) -> PreconditionFailed:
+    """What to say of a schema that is newer than we are."""
+    return PreconditionFailed(
+        f"the database was made by a newer Tidegate: its schema is {found}, this one knows {newest()}. Go back to that release,"
+        " or to the copy of the database that was made before it was changed (docs/operations.md, Upgrades)"
+    )
+
+
+def present(connection: Connection) -> str:
     """The revision that the database has; "" if it has none."""
     if not inspect(connection).has_table("alembic_version"):
         return ""

@@ -65,8 +65,8 @@ class Settings:
         set_ = object.__setattr__  # the dataclass is frozen; what follows from other fields is filled in once, here
         set_(self, "external_url", _external_url(self.external_url))
         set_(self, "state_dir", self.state_dir.absolute())
-        if not self.database_url:
-            set_(self, "database_url", f"sqlite:///{self.state_dir / 'tidegate.db'}")
+        default = f"sqlite:///{self.state_dir / 'tidegate.db'}"
+        set_(self, "database_url", _database_url(self.database_url) if self.database_url else default)
         if not self.https_port:
             set_(self, "https_port", _port(self.external_url) if self.external_url.startswith("https") else 8443)
         _check(self)
@@ -119,6 +119,19 @@ def _external_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
         raise SettingsError(f"external_url must look like https://registry.example.com or https://host:8443, not {url!r}")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+_DRIVERS = {"sqlite": "sqlite", "postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+_DRIVERS |= dict.fromkeys(("mysql", "mariadb"), "mysql+pymysql")
+
+
+def _database_url(url: str) -> str:
+    """With the driver that we bring, whichever it names."""
+    scheme, separator, rest = url.partition("://")
+    driver = _DRIVERS.get(scheme.partition("+")[0]) if separator else None
+    if driver is None:
+        raise SettingsError("database_url must begin with sqlite:///, postgresql:// or mariadb://")
+    return f"{driver}://{rest}"
 
 
 def _port(url: str) -> int:

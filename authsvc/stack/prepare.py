@@ -14,7 +14,7 @@ from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
-from authsvc.core import schema, sealing
+from authsvc.core import schema, sealing, standing
 from authsvc.core.crypto import read_private, write_private
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import DomainError
@@ -57,8 +57,10 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
 
     Raises:
         NotReady: a program is missing; the text names the package to install.
+        Unavailable, PreconditionFailed: the database cannot be used, is of a newer release, or is empty and should not be.
     """
     layout = Layout(settings)
+    standing.must_not_begin_anew(app, layout.root / "tidegate.db")
     os.umask(0o077)
     for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.root / "run", layout.root / "nginx"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
