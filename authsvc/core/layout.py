@@ -54,6 +54,11 @@ class Layout:
         return self.settings.registry_storage or self.root / "registry"
 
     @property
+    def selftest(self) -> Path:
+        """What the last self-test found: `{"time", "trouble"}`."""
+        return self.root / "run" / "selftest.json"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import click
 
 from authsvc.core.base import create_base
+from authsvc.core.console import output_option, show
+from authsvc.core.db import db
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.stack import lock
 from authsvc.stack import prepare as preparation
-from authsvc.stack.selftest import SelfTest, SelfTestFailed
+from authsvc.stack.selftest import trouble as tested
 from authsvc.stack.up import up as run_up
+from authsvc.system import health
 
 
 @click.command()
 @click.pass_obj
 def prepare(settings: Settings) -> None:
     """Make keys, certificates, database and configuration files; what exists stays."""
-    ready = preparation.prepare(create_base(settings), settings)
+    with lock.held(Layout(settings)):
+        ready = preparation.prepare(create_base(settings), settings)
     click.echo(f"prepared {ready.layout.root}; configuration files are in {ready.layout.config}")
     if ready.first_password.exists():
         click.echo(
@@ -30,21 +38,46 @@ def prepare(settings: Settings) -> None:
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Run everything on this host, prove that it works, and say how to log in."""
-    try:
-        sys.exit(run_up(settings))
-    except SelfTestFailed as error:
-        raise click.ClickException(f"the stack started but does not work: {error}") from error
+    sys.exit(run_up(settings))
+
+
+@click.command()
+@click.option("--timeout", default=120, show_default=True, help="seconds to wait for the end")
+@click.pass_obj
+def down(settings: Settings, timeout: int) -> None:
+    """Stop what `authsvc up` runs on this host, and wait until all of it has ended."""
+    layout = Layout(settings)
+    owner = lock.owner(layout)
+    if not owner:
+        click.echo("Tidegate is not running here")
+        return
+    os.kill(owner, signal.SIGTERM)
+    if not lock.wait_until_free(layout, timeout):
+        raise click.ClickException(f"process {owner} has not ended within {timeout} s; see {layout.logs}")
+
+
+@click.command()
+@output_option
+@click.pass_obj
+def status(settings: Settings, output: str) -> None:
+    """What runs on this host, and how it is; exit status 1 when something is wrong."""
+    owner = lock.owner(Layout(settings))
+    app = create_base(settings)
+    with app.app_context():
+        components = health.check(settings)
+        db.engine.dispose()
+    here = {"name": "up", "status": f"process {owner}" if owner else "not running here", "error": "", "warning": ""}
+    show([here, *({name: getattr(part, name) for name in here} for part in components)], output)
+    sys.exit(1 if any(part.error for part in components) else 0)
 
 
 @click.command()
 @click.pass_obj
 def selftest(settings: Settings) -> None:
     """Try a login, push, pull and the record of it against the running stack."""
-    try:
-        SelfTest(create_base(settings), settings).run()
-    except SelfTestFailed as error:
-        raise click.ClickException(str(error)) from error
+    if found := tested(create_base(settings), settings):
+        raise click.ClickException(found)
     click.echo("login, push, pull and the record of it work")
 
 
-COMMANDS = (prepare, up, selftest)
+COMMANDS = (prepare, up, down, status, selftest)

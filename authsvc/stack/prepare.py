@@ -34,6 +34,8 @@ TEMPLATES = {
     "authsvc/stack/supervisord.conf.j2": "supervisord.conf",
 }
 PACKAGES = "nginx docker-registry"  # Debian's, with what we run but do not bring
+# Whatever it stands before ends with who started it.
+LEASH = ("setpriv", "--pdeathsig", "TERM")
 NGINX_USER = "www-data"  # Debian's
 ADMIN = "admin"
 
@@ -109,6 +111,7 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "nginx": _program("nginx"),
         "registry": _program(settings.registry_program),
         "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
+        "leash": " ".join(LEASH),
         "is_root": os.geteuid() == 0,
         "nginx_user": NGINX_USER,
         "blobs_root": layout.storage / "docker" / "registry" / "v2",

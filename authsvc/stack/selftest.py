@@ -1,6 +1,7 @@
 """The proof that the whole path works: a real login, push, pull and recorded event, through nginx, as any client does them.
 
-It uses a user and a private project of its own and takes both away again.
+Each run has a user and a private project of its own, and takes both away again, and those of runs that were killed. The user
+shows an access token: nobody guesses those, so no lockout keeps us out.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
 
-from authsvc.core.db import db, transaction
+from authsvc.core.clock import rfc3339
+from authsvc.core.crypto import write_private
+from authsvc.core.db import db, transaction, utcnow
+from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.challenge import parse_challenge
@@ -28,11 +34,16 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.roles import Role
+from authsvc.secrets.service import issue_access_token
 from authsvc.users import service as users
-from authsvc.users.passwords import choose
+from authsvc.users.models import User
 
 NAME = "tidegate-selftest"
 _RECORDED_WITHIN = 10.0
+_KILLED = timedelta(minutes=10)  # a run that began so long ago is over
+
+
+_ACTOR = "tidegate:selftest"
 
 
 class SelfTestFailed(Exception):
@@ -43,7 +54,9 @@ class SelfTestFailed(Exception):
 class _Visitor:
     user_id: int
     username: str
-    password: str
+    token: str
+    project: str
+    left_over: tuple[str, ...]
 
 
 class SelfTest:
@@ -52,7 +65,7 @@ class SelfTest:
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._repository = f"{NAME}/hello"
+        self._repository = ""
         self._pool = _pool(settings)
         self._authorization = ""
 
@@ -63,6 +76,7 @@ class SelfTest:
             SelfTestFailed
         """
         visitor = self._arrive()
+        self._repository = f"{visitor.project}/hello"
         try:
             self._login(visitor)
             digest, layer = self._push()
@@ -72,23 +86,25 @@ class SelfTest:
             self._leave(visitor)
 
     def _arrive(self) -> _Visitor:
-        suffix, password = secrets.token_hex(4), secrets.token_urlsafe(18)
-        chosen = choose(password)
+        name = f"{NAME}-{secrets.token_hex(4)}"
         with self._app.app_context(), transaction():
-            user = users.create("tidegate:selftest", username=f"{NAME}-{suffix}", password=chosen)
-            left_over = db.session.scalar(select(Project).where(Project.name == NAME))  # by a run that was killed
-            if left_over is None:
-                projects.create("tidegate:selftest", user.id, NAME)
-            else:
-                members.add("tidegate:selftest", left_over, user, Role.PROJECT_ADMIN)
-            return _Visitor(user.id, user.username, password)
+            user = users.create(_ACTOR, username=name, password=None)
+            token, _ = issue_access_token(_ACTOR, user, "self-test", days=1, scope=None, networks=())
+            projects.create(_ACTOR, user.id, name)
+            left_over = db.session.scalars(select(Project).where(*_of_killed(Project.name, Project.creation_time))).all()
+            for project in left_over:
+                members.add(_ACTOR, project, user, Role.PROJECT_ADMIN)
+            return _Visitor(user.id, name, token, name, tuple(project.name for project in left_over))
 
     def _leave(self, visitor: _Visitor) -> None:
         basic = {"Authorization": _basic(visitor)}
-        self._request("DELETE", f"/api/v2.0/projects/{NAME}/repositories/hello", headers=basic)
-        self._request("DELETE", f"/api/v2.0/projects/{NAME}", headers=basic)
+        for project in (visitor.project, *visitor.left_over):
+            self._request("DELETE", f"/api/v2.0/projects/{project}/repositories/hello", headers=basic)
+            self._request("DELETE", f"/api/v2.0/projects/{project}", headers=basic)
         with self._app.app_context(), transaction():
-            users.delete("tidegate:selftest", users.get(visitor.user_id))
+            killed = db.session.scalars(select(User).where(*_of_killed(User.username, User.creation_time))).all()
+            for user in (users.get(visitor.user_id), *killed):
+                users.delete(_ACTOR, user)
 
     def _login(self, visitor: _Visitor) -> None:
         answer = self._expect("GET", "/v2/", 401, "asking the registry who it trusts")
@@ -133,7 +149,7 @@ class SelfTest:
             raise SelfTestFailed("the pulled blob is not the pushed one")
 
     def _recorded(self, visitor: _Visitor, digest: str) -> None:
-        path = f"/api/v2.0/projects/{NAME}/repositories/hello/artifacts/latest"
+        path = f"/api/v2.0/projects/{visitor.project}/repositories/hello/artifacts/latest"
         deadline = time.monotonic() + _RECORDED_WITHIN
         while True:
             answer = self._request("GET", path, headers={"Authorization": _basic(visitor)})
@@ -167,6 +183,21 @@ class SelfTest:
             raise SelfTestFailed(f"{method} {path.partition('?')[0]}: {error}") from error
 
 
+def _of_killed(name: InstrumentedAttribute[str], since: InstrumentedAttribute[datetime]) -> tuple[ColumnElement[bool], ...]:
+    return name.startswith(f"{NAME}-"), since < utcnow() - _KILLED
+
+
+def trouble(app: Flask, settings: Settings) -> str:
+    """Run it, and note for `/health` what came of it; "" when all is well."""
+    try:
+        SelfTest(app, settings).run()
+        found = ""
+    except (SelfTestFailed, DomainError) as error:
+        found = str(error)
+    write_private(Layout(settings).selftest, json.dumps({"time": rfc3339(utcnow()), "trouble": found}))
+    return found
+
+
 def _pool(settings: Settings) -> urllib3.HTTPConnectionPool:
     """Connections to our own nginx under the external name, wherever that name leads from here."""
     host = "127.0.0.1" if settings.listen_address in ("0.0.0.0", "::") else settings.listen_address  # noqa: S104
@@ -185,7 +216,7 @@ def _pool(settings: Settings) -> urllib3.HTTPConnectionPool:
 
 
 def _basic(visitor: _Visitor) -> str:
-    return "Basic " + base64.b64encode(f"{visitor.username}:{visitor.password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{visitor.username}:{visitor.token}".encode()).decode()
 
 
 def _digest(data: bytes) -> str:

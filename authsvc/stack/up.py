@@ -5,62 +5,71 @@ from __future__ import annotations
 import http.client
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from types import FrameType
 
 import click
+import structlog
 
 from authsvc.core.base import create_base
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.stack import lock, selftest
 from authsvc.stack import prepare as preparation
 from authsvc.stack.prepare import ADMIN, NotReady, Prepared
-from authsvc.stack.selftest import SelfTest
+from authsvc.stack.tree import Tree
 from authsvc.system import health
 
 _READY_WITHIN = 45.0
+_RESTART_PAUSE = 1.0
+
+log = structlog.get_logger(component="up")
 
 
 def up(settings: Settings) -> int:
     """Prepare, start, wait, prove, say how to log in; then run until stopped. Returns the exit status.
 
     Raises:
-        NotReady, SelfTestFailed
+        Conflict: it runs already.
+        NotReady
     """
-    started = time.monotonic()
-    app = create_base(settings)
-    ready = preparation.prepare(app, settings)
-    _require_free_ports(settings)
-    supervisor = _start(ready.layout)
-    stopping: list[int] = []
+    layout = Layout(settings)
+    with lock.held(layout):
+        tree = Tree(layout)
+        tree.end_left_overs()
+        _require_free_ports(settings)
+        try:
+            return _run(settings, tree)
+        finally:
+            tree.end()
+
+
+def _run(settings: Settings, tree: Tree) -> int:
+    started, stopping = time.monotonic(), list[int]()
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
-        supervisor.send_signal(signal.SIGTERM)
+        tree.stop()
 
+    app = create_base(settings)
+    ready = preparation.prepare(app, settings)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    try:
-        with app.app_context():
-            _wait_until_ready(settings, lambda: supervisor.poll() is None and not stopping)
-        if not stopping:
-            SelfTest(app, settings).run()
-            _welcome(settings, ready, time.monotonic() - started)
-        status = supervisor.wait()
-    finally:
-        if supervisor.poll() is None:
-            supervisor.terminate()
-            supervisor.wait(timeout=30)
-    return 0 if stopping else status
-
-
-def _start(layout: Layout) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C in the terminal must reach us, who stop things in order, not everything at once.
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(layout.config / "supervisord.conf")]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # noqa: S603
+    tree.start()
+    with app.app_context():
+        _wait_until_ready(settings, lambda: tree.is_alive and not stopping)
+    if not stopping:
+        trouble = selftest.trouble(app, settings)
+        _welcome(settings, ready, time.monotonic() - started, trouble)
+    while True:
+        status = tree.wait()
+        if stopping:
+            return 0
+        log.error("supervisor_ended", status=status)
+        time.sleep(_RESTART_PAUSE)
+        tree.start()
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -134,13 +143,10 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _welcome(settings: Settings, ready: Prepared, seconds: float) -> None:
+def _welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str) -> None:
     host = settings.registry_host
-    lines = [
-        "",
-        f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; a login, push, pull and its record were tried.",
-        "",
-    ]
+    tried = "a login, push, pull and its record were tried" if not trouble else f"BUT its self-test failed: {trouble}"
+    lines = ["", f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; {tried}.", ""]
     if ready.first_password.exists():
         lines += [
             f"  Log in as   {ADMIN}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def _others(settings: Settings) -> list[Component]:
     with reading():
         index, inbox = _index_and_inbox()
     token = _at("token", settings.token_address, "/api/v2.0/ping")
-    return [token, _at("webhook", settings.webhook_address, "/webhook/ready"), inbox, index, _storage(settings)]
+    webhook = _at("webhook", settings.webhook_address, "/webhook/ready")
+    return [token, webhook, inbox, index, _storage(settings), _selftest(settings)]
 
 
 def _at(name: str, address: str, path: str) -> Component:
@@ -111,3 +113,12 @@ def _storage(settings: Settings) -> Component:
         return Component("storage", "no space is left")
     is_little = any(usage.free < usage.total * _LITTLE_SPACE for usage in usages)
     return Component("storage", "", "less than 5 % of the space is left" if is_little else "")
+
+
+def _selftest(settings: Settings) -> Component:
+    """The last one that was run on this host."""
+    try:
+        found = json.loads(Layout(settings).selftest.read_text())
+    except (OSError, ValueError):
+        return Component("selftest")
+    return Component("selftest", "", f"failed at {found['time']}: see authsvc selftest" if found["trouble"] else "")

@@ -1,0 +1,143 @@
+"""The processes of a stack: one tree, which leaves nothing behind, whichever of its members is killed.
+
+    up ── supervisord ── the programs' masters ── their workers
+
+Who loses his parent is told to end by the kernel (the parent-death signal) as far as masters; workers of a killed master come to
+`up` instead, which is their subreaper, and ends them before the next master needs their port. When supervisord is killed, `up`
+starts it anew. When `up` is killed, supervisord ends everything; and what is left even so is ended by the next `up`, which knows
+the session that all of them belong to.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from authsvc.core.layout import Layout
+from authsvc.stack.prepare import LEASH, SOURCE
+
+_SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
+_PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL
+_LOOK = 0.25
+
+log = structlog.get_logger(component="tree")
+
+
+class Tree:
+    """What one `up` has started."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._config = layout.config / "supervisord.conf"
+        self._session = layout.root / "run" / "session"
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._condemned: dict[int, float] = {}  # orphan -> when it is killed
+        ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+    def start(self) -> None:
+        """End what an earlier one has left behind, and start supervisord."""
+        self.end_left_overs()
+        # A session of its own: Ctrl-C in the terminal must reach us, who stop things in order, not everything at once.
+        command = [*LEASH, sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
+        self._supervisor = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # noqa: S603
+        self._session.write_text(f"{self._supervisor.pid} {_boot()}\n")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether supervisord is there."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    def stop(self) -> None:
+        """Let supervisord stop everything, in order."""
+        if self._supervisor is not None and self.is_alive:
+            self._supervisor.terminate()
+
+    def wait(self) -> int:
+        """Wait until supervisord has ended, and end orphans meanwhile; its status."""
+        if self._supervisor is None:
+            return 0
+        while True:
+            try:
+                return self._supervisor.wait(timeout=_LOOK)
+            except subprocess.TimeoutExpired:
+                self._end_orphans()
+
+    def end(self) -> None:
+        """Stop everything, and leave nothing behind."""
+        self.stop()
+        self.wait()
+        self.end_left_overs()
+        self._session.unlink(missing_ok=True)
+
+    def _end_orphans(self) -> None:
+        """Tell those to end that have come to us, and bury those that have."""
+        for pid in _children():
+            if self._supervisor is not None and pid == self._supervisor.pid:
+                continue
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._condemned.pop(pid, None)
+            elif pid not in self._condemned:
+                log.warning("orphan_ended", pid=pid)
+                self._condemned[pid] = time.monotonic() + _PATIENCE
+                os.kill(pid, signal.SIGTERM)
+            elif time.monotonic() > self._condemned[pid]:
+                os.kill(pid, signal.SIGKILL)
+
+    def end_left_overs(self) -> None:
+        """End all processes of the session that was started last."""
+        try:
+            session, boot = self._session.read_text().split()
+        except (FileNotFoundError, ValueError):
+            return
+        if boot != _boot():
+            return
+        deadline, number = time.monotonic() + _PATIENCE, signal.SIGTERM
+        while left := _of_session(int(session)):
+            if time.monotonic() > deadline:
+                number = signal.SIGKILL
+            for pid in left:
+                _send(pid, number)
+            _bury()
+            time.sleep(0.05)
+
+
+def _of_session(session: int) -> list[int]:
+    """Those that are alive, of a session of ours: all of them work in our directory. The kernel gives its number to no other one
+    as long as there are any."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            # The name of the program, in parentheses, may hold anything.
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if fields[0] not in "ZX" and int(fields[3]) == session and (process / "cwd").readlink() == SOURCE:
+                found.append(int(process.name))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def _children() -> list[int]:
+    return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+
+
+def _bury() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _boot() -> str:
+    """Process and session ids mean something until the machine, or the container, starts again."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(Path("/proc/self/ns/pid").readlink())
