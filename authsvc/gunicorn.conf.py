@@ -6,6 +6,9 @@ preload_app = True  # loaded once, shared by the workers; nothing connects befor
 timeout = 60
 graceful_timeout = 30
 keepalive = 75  # longer than nginx keeps an idle connection (60 s), so that nginx is the one to close it
+# nginx, in front of it, bounds both: 32 kB.
+limit_request_line = 0
+limit_request_field_size = 32 * 1024
 accesslog = None
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat files; a disk under load would fail the check

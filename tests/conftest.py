@@ -21,6 +21,7 @@ from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.token.keys import KeyStore
 from authsvc.wsgi import Front
+from tests.support.console import Run, runner
 from tests.support.databases import (
     Databases,
     MariaDatabases,
@@ -175,6 +176,12 @@ def world(settings: Settings) -> Iterator[World]:
     made.user("admin", sysadmin=True)
     yield made
     made.close()
+
+
+@pytest.fixture
+def run(world: World) -> Run:
+    """The command line on the database of `world`."""
+    return runner(world)
 
 
 @pytest.fixture(scope="session")

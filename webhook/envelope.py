@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from authsvc.core.addresses import host_of
 from authsvc.core.names import INTERNAL_PREFIX, is_digest, is_repository, is_tag
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -110,9 +111,7 @@ def parse(body: str) -> RegistryEvent:
         media_type=_text(target, "mediaType"),
         at=_time(_text(event, "timestamp")),
         actor=_text(actor, "name"),
-        address=_text(request, "addr").rpartition(":")[0].strip("[]")
-        if ":" in _text(request, "addr")
-        else _text(request, "addr"),
+        address=host_of(_text(request, "addr")),
         user_agent=_text(request, "useragent"),
         method=_text(request, "method"),
         request_id=_text(request, "id"),
@@ -136,6 +135,6 @@ def _text(values: dict[str, Any], key: str) -> str:
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # of the latter are times before the year 1 and after 9999
         raise EnvelopeInvalid(f"timestamp {text[:40]!r} is not RFC 3339") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

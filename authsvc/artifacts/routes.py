@@ -41,6 +41,8 @@ blueprint = Blueprint("artifact", __name__, description="Artifacts and tags")
 
 PATH = "/projects/<project_name>/repositories/<repository:repository_name>/artifacts"
 COLUMNS = {
+    "id": Artifact.id,
+    "repository_id": Artifact.repository_id,
     "digest": Artifact.digest,
     "type": Artifact.type,
     "media_type": Artifact.media_type,
@@ -50,7 +52,14 @@ COLUMNS = {
     "push_time": Artifact.push_time,
     "pull_time": Artifact.pull_time,
 }
-TAG_COLUMNS = {"name": Tag.name, "push_time": Tag.push_time, "pull_time": Tag.pull_time, "artifact_id": Tag.artifact_id}
+TAG_COLUMNS = {
+    "id": Tag.id,
+    "name": Tag.name,
+    "push_time": Tag.push_time,
+    "pull_time": Tag.pull_time,
+    "artifact_id": Tag.artifact_id,
+    "repository_id": Tag.repository_id,
+}
 ACCESSORY_COLUMNS = {
     "id": Accessory.id,
     "type": Accessory.type,
@@ -112,7 +121,7 @@ def _asked(statement: Select[Any], q: str, tags_there: ColumnElement[bool]) -> S
         statement = statement.where(service.tag_condition(asked["tags"], tags_there))
     if "labels" in asked:
         statement = statement.where(service.label_condition(asked["labels"]))
-    return filtered(statement, q, COLUMNS)
+    return filtered(statement, q, COLUMNS, ("base", "tags", "labels"))
 
 
 def _page(statement: Select[Any], arguments: Mapping[str, Any]) -> tuple[Sequence[Artifact], dict[str, str]]:

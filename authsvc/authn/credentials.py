@@ -10,7 +10,8 @@ from functools import cached_property
 from authsvc.core.errors import InvalidCredentials
 from authsvc.users.glimpse import Glimpse, glance
 
-_MAX = 8 * 1024
+# What nginx lets through. ID tokens of people in hundreds of groups are long.
+_MAX = 32 * 1024
 
 
 @dataclass(frozen=True)

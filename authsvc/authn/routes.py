@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from authsvc.authn import lockout
-from authsvc.core.api import Blueprint, ListArguments, Schema, Time, page_of
+from authsvc.core.api import Blueprint, PageArguments, Schema, Time, page_of
 from authsvc.core.db import db
 from authsvc.rbac.guard import require_sysadmin
 
@@ -19,12 +19,12 @@ class LoginFailureSchema(Schema):
     last = Time()
 
 
-class ClearArguments(ListArguments):
+class ClearArguments(PageArguments):
     name = fields.String(required=True, validate=validate.Length(1, 300), metadata={"description": "an account or an address"})
 
 
 @blueprint.get("")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, LoginFailureSchema(many=True))
 def list_login_failures(arguments: dict[str, Any]) -> Any:
     """Who is counted, from where, and how often."""

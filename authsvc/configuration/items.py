@@ -7,6 +7,7 @@ sources under these names. Items of ways to log in that we do not have (UAA, aut
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from authsvc.core.trust import check_authorities
 READ_ONLY = "The system is in read only mode. Any modification is prohibited."  # Harbor's words
 _MAX_INT = 9_999_999_999  # Harbor's: at most ten digits
 _MAX_TEXT = 16 * 1024
+_HOSTS = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,11 @@ def _json_object(name: str, value: str) -> None:
         raise BadRequest(f"{name} must be a JSON object as text")
 
 
+def _hosts(name: str, value: str) -> None:
+    if any(not _HOSTS.fullmatch(host.strip().lower()) for host in value.split(",") if value.strip()):
+        raise BadRequest(f"{name} must be names of hosts such as mcr.microsoft.com or *.microsoft.com, separated by commas, or *")
+
+
 ITEMS: dict[str, Item] = {
     "primary_auth_mode": Item(bool, False),
     "scan_all_policy": Item(str, "", _json_object),
@@ -167,4 +174,5 @@ ITEMS: dict[str, Item] = {
     "disabled_audit_log_event_types": Item(str, ""),
     "session_timeout": Item(int, 60, _positive),
     "banner_message": Item(str, "", _json_object),
+    "foreign_layer_hosts": Item(str, "*.microsoft.com", _hosts),  # ours: from where layers may come that are not stored here
 }

@@ -127,8 +127,8 @@ class Schema(Bounded):
         return {key: value for key, value in data.items() if value or key in self.always}
 
 
-class ListArguments(Bounded):
-    """The query string of every list."""
+class PageArguments(Bounded):
+    """The query string of every list: which part of it."""
 
     class Meta:
         unknown = ma.EXCLUDE
@@ -141,6 +141,11 @@ class ListArguments(Bounded):
         validate=ma.validate.Range(max=MAX_PAGE_SIZE),
         metadata={"description": "at most 100; 0 or negative: all"},
     )
+
+
+class ListArguments(PageArguments):
+    """And of those that can be narrowed and ordered (`core.query`)."""
+
     q = fields.String(
         load_default="", validate=ma.validate.Length(max=2048), metadata={"description": "`k=v,k=~v,k=[a~b],k={a b}`"}
     )

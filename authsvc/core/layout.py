@@ -30,6 +30,11 @@ class Layout:
         return self.tls / "ca.crt"
 
     @property
+    def server_certificate(self) -> Path:
+        """Below our own authority, when the operator gives none."""
+        return self.tls / "server.crt"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 

@@ -1,13 +1,14 @@
 """Harbor's list queries: `q=` and `sort=`, parsed into plain data, applied to an allow-list of columns.
 
 Grammar (Harbor API v2.0): `q=k1=v1,k2=~v2,k3=[min~max],k4={a b c},k5=(a b c)`: exact, contains (case-insensitive),
-inclusive range with either side open, any of, all of. Keys are snake_case or Go style (`ProjectID`); unknown keys are
-ignored, so a key that is no column of the allow-list can never be asked about.
+inclusive range with either side open, any of, all of. Keys are snake_case or Go style (`ProjectID`). A key that is no column of
+the allow-list can never be asked about: it is refused. Harbor passes over it and answers with everything, which whoever mistyped
+a key takes for what he asked for, and perhaps deletes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -113,10 +114,19 @@ def parse_sort(text: str) -> list[tuple[str, bool]]:
     return [(_normal(key.removeprefix("-")), key.startswith("-")) for key in keys]
 
 
-def filtered(statement: Select[*tuple[Any, ...]], q: str | None, columns: Columns) -> Select[*tuple[Any, ...]]:
-    """Narrow a select by `q`, on the columns of the allow-list only."""
+def filtered(
+    statement: Select[*tuple[Any, ...]], q: str | None, columns: Columns, besides: Collection[str] = ()
+) -> Select[*tuple[Any, ...]]:
+    """Narrow a select by `q`, on the columns of the allow-list only. `besides`: names that the caller sees to himself.
+
+    Raises:
+        BadRequest: a key that is none of these, or a value of another type.
+    """
     by_key = {_normal(name): column for name, column in columns.items()}
-    for key, match in parse_q(q or "").items():
+    asked = parse_q(q or "")
+    if unknown := sorted(asked.keys() - by_key.keys() - {_normal(name) for name in besides}):
+        raise BadRequest(f"q: there is no key {unknown[0][:64]} to ask by; there are {', '.join(sorted({*columns, *besides}))}")
+    for key, match in asked.items():
         if key in by_key:
             statement = statement.where(_condition(by_key[key], match))
     return statement

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from environs import Env, EnvError
+
+from authsvc.core import addresses
 
 PREFIX = "TIDEGATE_"
 
@@ -67,9 +71,16 @@ class Settings:
         set_(self, "state_dir", self.state_dir.absolute())
         default = f"sqlite:///{self.state_dir / 'tidegate.db'}"
         set_(self, "database_url", _database_url(self.database_url) if self.database_url else default)
+        if self.external_url.startswith("http:"):
+            set_(self, "tls", False)  # nobody comes by TLS to an address that says otherwise
         if not self.https_port:
             set_(self, "https_port", _port(self.external_url) if self.external_url.startswith("https") else 8443)
         _check(self)
+
+    @property
+    def listen_hosts(self) -> tuple[str, ...]:
+        """The addresses that nginx listens on, without brackets; of `::` alone, both families."""
+        return tuple(item.strip().removeprefix("[").removesuffix("]") for item in self.listen_address.split(",") if item.strip())
 
     @property
     def registry_host(self) -> str:
@@ -93,7 +104,8 @@ class Settings:
         if env_file and not env.read_env(env_file, recurse=False):
             raise SettingsError(f"{PREFIX}ENV_FILE: cannot read {env_file}")
         known = {f.name: f for f in fields(cls)}
-        given = {key.removeprefix(PREFIX).lower() for key in os.environ if key.startswith(PREFIX)} - {"env_file"}
+        names_given = {*os.environ, *(dotenv_values(env_file, interpolate=False) if env_file else ())}
+        given = {key.removeprefix(PREFIX).lower() for key in names_given if key.startswith(PREFIX)} - {"env_file"}
         if unknown := sorted(given - known.keys()):
             names = ", ".join(PREFIX + name.upper() for name in unknown)
             raise SettingsError(f"unknown setting: {names}; docs/settings.md lists them all")
@@ -114,11 +126,33 @@ def _read(env: Env, name: str, type_: str) -> Any:
     return readers[type_](key)
 
 
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
 def _external_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
-        raise SettingsError(f"external_url must look like https://registry.example.com or https://host:8443, not {url!r}")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    """As browsers write an origin, and docker an image's registry: in lower case and ASCII, without the scheme's own port."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = _host(parts.hostname or ""), parts.port
+        is_bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.netloc.endswith(":"))
+        if parts.scheme not in _DEFAULT_PORTS or not is_bare or any(sign.isspace() for sign in url.strip()):
+            raise ValueError
+    except ValueError:
+        raise SettingsError(
+            f"external_url must look like https://registry.example.com or https://host:8443, not {url!r}"
+        ) from None
+    shown = addresses.bracketed(host)
+    return f"{parts.scheme}://{shown}" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{parts.scheme}://{shown}:{port}"
+
+
+def _host(text: str) -> str:
+    if ":" in text:
+        return str(ipaddress.IPv6Address(text))
+    host = text.encode("idna").decode().lower()
+    if len(host) > 253 or not _HOST_NAME.fullmatch(host):
+        raise ValueError(text)
+    return host
 
 
 _DRIVERS = {"sqlite": "sqlite", "postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
@@ -136,7 +170,7 @@ def _database_url(url: str) -> str:
 
 def _port(url: str) -> int:
     parts = urlsplit(url)
-    return parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def _check(settings: Settings) -> None:
@@ -173,9 +207,15 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
 
 def _not_an_address(settings: Settings) -> Iterator[str]:
     for name in ("token_address", "api_address", "webhook_address", "registry_address"):
-        host, _, port = getattr(settings, name).rpartition(":")
-        if not host or not port.isdigit():
-            yield f"{name} must be host:port"
+        try:
+            addresses.parse(getattr(settings, name))
+        except ValueError:
+            yield f"{name} must be host:port, or [host]:port for IPv6"
+    for host in settings.listen_hosts:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            yield f"listen_address: {host!r} is no IP address"
     for name in ("trusted_proxies", "outgoing_allow"):
         for network in getattr(settings, name):
             try:

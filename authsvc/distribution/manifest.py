@@ -22,11 +22,12 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 # Schema 1 is listed last and on purpose: asked without it, registry 2.8 converts or fails instead of telling the truth.
 ACCEPTED = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
-# Layers that are fetched from their URLs, and that registries do not store.
+# Layers that are fetched from their URLs, and that registries do not store. The registry itself insists on URLs of Docker's.
+FOREIGN_OF_DOCKER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 FOREIGN = frozenset(
     {
         "application/vnd.docker.image.rootfs.foreign.diff.tar",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        FOREIGN_OF_DOCKER,
         "application/vnd.oci.image.layer.nondistributable.v1.tar",
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
         "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",

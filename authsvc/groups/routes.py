@@ -16,7 +16,12 @@ from authsvc.rbac.permissions import Action, Resource
 
 blueprint = Blueprint("usergroup", __name__, url_prefix="/usergroups", description="Groups of people")
 
-COLUMNS = {"group_name": UserGroup.group_name, "group_type": UserGroup.group_type, "ldap_group_dn": UserGroup.ldap_group_dn}
+COLUMNS = {
+    "id": UserGroup.id,
+    "group_name": UserGroup.group_name,
+    "group_type": UserGroup.group_type,
+    "ldap_group_dn": UserGroup.ldap_group_dn,
+}
 
 
 class GroupListArguments(ListArguments):

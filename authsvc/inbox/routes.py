@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from authsvc.core.api import Blueprint, ListArguments, page_of
+from authsvc.core.api import Blueprint, PageArguments, page_of
 from authsvc.core.db import db
 from authsvc.inbox import service
 from authsvc.inbox.models import InboxEvent
@@ -13,7 +13,7 @@ blueprint = Blueprint("quarantine", __name__, url_prefix="/system/quarantine", d
 
 
 @blueprint.get("")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, QuarantinedEventSchema(many=True))
 def list_quarantined(arguments: dict[str, Any]) -> Any:
     require_sysadmin()

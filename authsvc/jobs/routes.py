@@ -7,7 +7,7 @@ from flask import Response
 from authsvc.audit import service as audit
 from authsvc.audit import tasks as purge
 from authsvc.audit.changes import difference
-from authsvc.core.api import PREFIX, Blueprint, ListArguments, page_of
+from authsvc.core.api import PREFIX, Blueprint, ListArguments, PageArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
 from authsvc.core.query import filtered, ordered
@@ -101,7 +101,7 @@ def act_on_queue(body: dict[str, Any], job_type: str) -> None:
 
 
 @blueprint.get("/schedules")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, ScheduleTaskSchema(many=True))
 def list_schedules(arguments: dict[str, Any]) -> Any:
     require_system(Action.LIST, Resource.JOBSERVICE_MONITOR)

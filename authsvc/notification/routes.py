@@ -49,7 +49,13 @@ EXECUTION_COLUMNS = {
     "creation_time": Execution.start_time,
     "end_time": Execution.end_time,
 }
-TASK_COLUMNS = {"id": Task.id, "status": Task.status, "creation_time": Task.creation_time, "start_time": Task.start_time}
+TASK_COLUMNS = {
+    "id": Task.id,
+    "status": Task.status,
+    "creation_time": Task.creation_time,
+    "start_time": Task.start_time,
+    "end_time": Task.end_time,
+}
 NEWEST_FIRST = (WebhookPolicy.creation_time.desc(), WebhookPolicy.id.desc())
 LATEST_FIRST = (Execution.start_time.desc(), Execution.id.desc())
 

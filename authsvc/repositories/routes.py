@@ -39,7 +39,7 @@ def _described(rows: Sequence[Repository]) -> list[dict[str, Any]]:
 
 def _page(statement: Any, arguments: dict[str, Any]) -> Any:
     newest_first = (Repository.creation_time.desc(), Repository.id.desc())
-    narrowed = filtered(statement, arguments["q"], COLUMNS)
+    narrowed = filtered(statement, arguments["q"], COLUMNS, ("blob_digest",))
     if (blob := parse_q(arguments["q"]).get("blobdigest")) is not None:
         narrowed = narrowed.where(artifacts.holding(blob))
     rows, headers = page_of(ordered(narrowed, arguments["sort"], COLUMNS, newest_first), arguments)

@@ -35,7 +35,15 @@ from authsvc.secrets.rules import Kind
 blueprint = Blueprint("robot", __name__, url_prefix="/robots", description="Accounts for machines")
 v1_blueprint = Blueprint("robotv1", __name__, url_prefix="/projects", description="Accounts for machines, Harbor's older way")
 
-COLUMNS = {"name": Robot.name, "description": Robot.description, "disabled": Robot.disabled, "creation_time": Robot.creation_time}
+COLUMNS = {
+    "id": Robot.id,
+    "name": Robot.name,
+    "description": Robot.description,
+    "disabled": Robot.disabled,
+    "creation_time": Robot.creation_time,
+    "update_time": Robot.update_time,
+}
+PLACE = ("Level", "ProjectID")  # whose robots
 
 
 class RobotListArguments(ListArguments):
@@ -87,7 +95,7 @@ def _created(robot: Robot, secret: str) -> Any:
 def list_robots(arguments: dict[str, Any]) -> Any:
     project_id = _asked_place(arguments["q"])
     _allowed(Action.LIST, project_id)
-    statement = filtered(service.of_place(project_id), arguments["q"], COLUMNS)
+    statement = filtered(service.of_place(project_id), arguments["q"], COLUMNS, PLACE)
     rows, headers = page_of(ordered(statement, arguments["sort"], COLUMNS, [Robot.name]), arguments)
     return service.described(rows), headers
 
@@ -201,7 +209,7 @@ def _load_v1(project: str, action: Action, robot_id: int) -> tuple[Principal, Ro
 @v1_blueprint.response(200, RobotSchema(many=True))
 def list_robots_v1(arguments: dict[str, Any], project_name_or_id: str) -> Any:
     _, project = load(project_name_or_id, Action.LIST, Resource.ROBOT)
-    statement = filtered(service.of_place(project.id), arguments["q"], COLUMNS)
+    statement = filtered(service.of_place(project.id), arguments["q"], COLUMNS, PLACE)
     rows, headers = page_of(ordered(statement, arguments["sort"], COLUMNS, [Robot.name]), arguments)
     return service.described(rows), headers
 

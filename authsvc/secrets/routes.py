@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from authsvc.core.api import Blueprint, ListArguments, page_of
+from authsvc.core.api import Blueprint, PageArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.projects import service as projects
@@ -50,7 +50,7 @@ def _kept(kind: Kind, path: str, plural: str) -> None:
     list_kept.__name__, revoke_kept.__name__ = f"list_{plural}", f"revoke_{plural}"
     list_kept.__doc__ = f"The live {path} of a user, with their last use."
     revoke_kept.__doc__ = f"End one of the {path} of a user, at once."
-    with_arguments: Callable[..., Any] = blueprint.arguments(ListArguments, location="query")
+    with_arguments: Callable[..., Any] = blueprint.arguments(PageArguments, location="query")
     listed = with_arguments(blueprint.response(200, SecretSchema(many=True))(list_kept))
     blueprint.get(f"/<int:user_id>/{path}")(listed)
     blueprint.delete(f"/<int:user_id>/{path}/<int:secret_id>")(blueprint.response(200)(revoke_kept))
@@ -61,7 +61,7 @@ _kept(Kind.SESSION, "sessions", "sessions")
 
 
 @blueprint.get("/<int:user_id>/access-tokens")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, AccessTokenSchema(many=True))
 def list_access_tokens(arguments: dict[str, Any], user_id: int) -> Any:
     """The live access tokens of a user, with their last use."""

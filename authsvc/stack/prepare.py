@@ -14,7 +14,8 @@ from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
-from authsvc.core import schema, sealing, standing
+from authsvc.core import addresses, schema, sealing, standing
+from authsvc.core.addresses import bracketed
 from authsvc.core.crypto import read_private, write_private
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import DomainError
@@ -111,6 +112,8 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "nginx": _program("nginx"),
         "registry": _program(settings.registry_program),
         "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
+        "parse_address": addresses.parse,
+        "listen": [bracketed(host) for host in settings.listen_hosts],
         "leash": " ".join(LEASH),
         "is_root": os.geteuid() == 0,
         "nginx_user": NGINX_USER,

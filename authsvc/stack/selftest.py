@@ -200,7 +200,8 @@ def trouble(app: Flask, settings: Settings) -> str:
 
 def _pool(settings: Settings) -> urllib3.HTTPConnectionPool:
     """Connections to our own nginx under the external name, wherever that name leads from here."""
-    host = "127.0.0.1" if settings.listen_address in ("0.0.0.0", "::") else settings.listen_address  # noqa: S104
+    first = settings.listen_hosts[0]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)  # noqa: S104 - of all addresses one
     if not settings.tls:
         return urllib3.HTTPConnectionPool(host, settings.http_port, timeout=10)
     own = Layout(settings).ca_certificate

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from authsvc.core import certificates
+from authsvc.core import certificate_files, certificates
 from authsvc.core.crypto import read_private, write_private
 from authsvc.core.db import utcnow
 from authsvc.core.layout import Layout
@@ -21,11 +21,17 @@ _RENEWED_BEFORE = timedelta(days=60)
 
 
 def prepare(settings: Settings) -> tuple[Path, Path]:
-    """The certificate and key for nginx; ours is made if it is missing, for another host, or about to expire."""
+    """The certificate and key for nginx; ours is made if it is missing, for another host, or about to expire.
+
+    Raises:
+        PreconditionFailed: the operator's cannot be used.
+    """
     if settings.tls_certificate and settings.tls_key:
-        return settings.tls_certificate.absolute(), settings.tls_key.absolute()
+        given = settings.tls_certificate.absolute(), settings.tls_key.absolute()
+        certificate_files.must_serve(*given)
+        return given
     layout = Layout(settings)
-    certificate, key, ca_key = layout.tls / "server.crt", layout.tls / "server.key", layout.tls / "ca.key"
+    certificate, key, ca_key = layout.server_certificate, layout.tls / "server.key", layout.tls / "ca.key"
     if not ca_key.exists():
         authority = certificates.authority(f"Tidegate CA of {socket.gethostname()}", _CA_YEARS)
         write_private(layout.ca_certificate, authority.certificate_pem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import signal
 import socket
@@ -13,6 +14,8 @@ from types import FrameType
 import click
 import structlog
 
+from authsvc.core import addresses
+from authsvc.core.addresses import Address
 from authsvc.core.base import create_base
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
@@ -24,6 +27,7 @@ from authsvc.system import health
 
 _READY_WITHIN = 45.0
 _RESTART_PAUSE = 1.0
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - what stands for all addresses of a host
 
 log = structlog.get_logger(component="up")
 
@@ -63,36 +67,53 @@ def _run(settings: Settings, tree: Tree) -> int:
     if not stopping:
         trouble = selftest.trouble(app, settings)
         _welcome(settings, ready, time.monotonic() - started, trouble)
-    while True:
+        with app.app_context():
+            _doubts(settings)
+    while not stopping:
         status = tree.wait()
-        if stopping:
-            return 0
-        log.error("supervisor_ended", status=status)
-        time.sleep(_RESTART_PAUSE)
-        tree.start()
+        if not stopping:
+            log.error("supervisor_ended", status=status)
+            time.sleep(_RESTART_PAUSE)
+        if not stopping:
+            tree.start()
+    return 0
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
     fixed = {name: getattr(settings, name) for name in ("token_address", "api_address", "webhook_address", "registry_address")}
-    if settings.tls:
-        fixed["https_port"] = f"{settings.listen_address}:{settings.https_port}"
-    if settings.http_port:
-        fixed["http_port"] = f"{settings.listen_address}:{settings.http_port}"
+    for host in settings.listen_hosts:
+        if settings.tls:
+            fixed[f"https_port ({host})"] = str(Address(host, settings.https_port))
+        if settings.http_port:
+            fixed[f"http_port ({host})"] = str(Address(host, settings.http_port))
     return fixed
 
 
 def _require_free_ports(settings: Settings) -> None:
     for name, address in _addresses(settings).items():
-        host, _, port = address.rpartition(":")
-        with socket.socket() as probe:
+        where = addresses.parse(address)
+        with socket.socket(where.family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, int(port)))
+                probe.bind(where)
             except OSError as error:
                 raise NotReady(
-                    f"{address} cannot be used ({error.strerror}): is Tidegate running already? "
-                    f"Another address can be set with TIDEGATE_{name.upper()}"
+                    f"{address} cannot be used ({error.strerror}){_advice(error)} "
+                    f"Another address can be set with TIDEGATE_{name.partition(' ')[0].upper()}"
                 ) from error
+
+
+def _advice(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return ": does something else listen there?"
+        case errno.EACCES:
+            return (
+                ": ports below 1024 are for root, or for whoever sysctl net.ipv4.ip_unprivileged_port_start or systemd's"
+                " AmbientCapabilities=CAP_NET_BIND_SERVICE lets."
+            )
+        case _:
+            return ": is it an address of this host?"
 
 
 def _wait_until_ready(settings: Settings, alive: Callable[[], bool]) -> None:
@@ -115,16 +136,14 @@ def _missing(settings: Settings) -> str:
     ):
         if not _answers(getattr(settings, name), path):
             return name.removesuffix("_address")
-    for name in ("https_port", "http_port"):
-        address = _addresses(settings).get(name)
-        if address and not _listens(address):
+    for name, address in _addresses(settings).items():
+        if "_port" in name and not _listens(address):
             return "nginx"
     return next((component.name for component in health.needed(settings) if component.error), "")
 
 
 def _answers(address: str, path: str) -> bool:
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=2)
+    connection = http.client.HTTPConnection(*addresses.parse(address), timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200
@@ -135,9 +154,9 @@ def _answers(address: str, path: str) -> bool:
 
 
 def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
+    host, port = addresses.parse(address)
     try:
-        with socket.create_connection((host, int(port)), timeout=1):
+        with socket.create_connection(("localhost" if host in _ANY else host, port), timeout=1):
             return True
     except OSError:
         return False
@@ -175,3 +194,10 @@ def _welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str) 
     click.echo("\n".join(lines))
     sys.stdout.flush()
     ready.first_password.unlink(missing_ok=True)
+
+
+def _doubts(settings: Settings) -> None:
+    """Say what works and is not as it should be."""
+    for part in health.check(settings):
+        if part.error or part.warning:
+            click.echo(f"  Note: {part.name} {part.error or part.warning}", err=True)

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.artifacts.models import Damage
-from authsvc.core.db import db, present, reading
+from authsvc.core.certificate_files import trouble
+from authsvc.core.db import db, present, reading, utcnow
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
@@ -69,7 +71,7 @@ def _others(settings: Settings) -> list[Component]:
         index, inbox = _index_and_inbox()
     token = _at("token", settings.token_address, "/api/v2.0/ping")
     webhook = _at("webhook", settings.webhook_address, "/webhook/ready")
-    return [token, webhook, inbox, index, _storage(settings), _selftest(settings)]
+    return [token, webhook, inbox, index, _storage(settings), _certificate(settings), _selftest(settings)]
 
 
 def _at(name: str, address: str, path: str) -> Component:
@@ -113,6 +115,15 @@ def _storage(settings: Settings) -> Component:
         return Component("storage", "no space is left")
     is_little = any(usage.free < usage.total * _LITTLE_SPACE for usage in usages)
     return Component("storage", "", "less than 5 % of the space is left" if is_little else "")
+
+
+def _certificate(settings: Settings) -> Component:
+    """What nginx serves on this host, unless somebody in front of it ends TLS."""
+    own = Layout(settings).server_certificate
+    if not settings.tls or not (settings.tls_certificate or own.exists()):
+        return Component("certificate")
+    host = urlsplit(settings.external_url).hostname or ""
+    return Component("certificate", *trouble(settings.tls_certificate or own, host, utcnow()))
 
 
 def _selftest(settings: Settings) -> Component:

@@ -13,7 +13,7 @@ from authsvc.artifacts.models import Damage
 from authsvc.authn import configuration as identity
 from authsvc.authn.configuration import auth_mode
 from authsvc.configuration import service as configuration
-from authsvc.core.api import Blueprint, ListArguments, page_of
+from authsvc.core.api import Blueprint, PageArguments, page_of
 from authsvc.core.db import utcnow
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.core.layout import Layout
@@ -67,7 +67,7 @@ def get_health(arguments: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/system/damages")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, DamageSchema(many=True))
 def list_damages(arguments: dict[str, Any]) -> Any:
     """What the registry has and cannot give (beyond Harbor's API)."""

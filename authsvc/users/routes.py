@@ -29,7 +29,15 @@ from authsvc.users.schemas import (
 
 blueprint = Blueprint("user", __name__, url_prefix="/users", description="People who log in")
 
-COLUMNS = {"username": User.username, "email": User.email, "user_id": User.id, "creation_time": User.creation_time}
+COLUMNS = {
+    "username": User.username,
+    "email": User.email,
+    "realname": User.realname,
+    "comment": User.comment,
+    "user_id": User.id,
+    "creation_time": User.creation_time,
+    "update_time": User.update_time,
+}
 
 
 class UserSearchArguments(ListArguments):

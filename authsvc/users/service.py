@@ -21,7 +21,8 @@ from authsvc.users.passwords import Chosen
 # what cannot be seen: a name must look like what it is.
 _FORBIDDEN = re.compile(r'[,"~#%$:\s\x00-\x1f\x7f]')
 ROBOT_ALIAS = "robot-"  # robots log in by such names, too, until the prefix is changed; see `robots.rules.alias_prefix`
-RESERVED = frozenset({"oidc", "anonymous"})  # `docker login -u oidc` of CI jobs; "anonymous" in explanations
+# `docker login -u oidc` of CI jobs; "anonymous" in explanations; what docker writes where a token stands for a password.
+RESERVED = frozenset({"oidc", "anonymous", "<token>"})
 BUILT_IN_ADMIN = 1
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _NO_EMAIL, _EMAIL_TAKEN = "that is no e-mail address", "another user has that e-mail address"

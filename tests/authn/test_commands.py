@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Protocol
 
-import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from authsvc.authn import lockout
 from authsvc.cli import cli
 from authsvc.core.db import db
 from authsvc.users import service as users
+from tests.support.console import Run
 from tests.support.world import PASSWORD, World, basic
-
-
-class Run(Protocol):
-    def __call__(self, *arguments: str, stdin: str = "") -> Result: ...
-
-
-@pytest.fixture
-def run(world: World) -> Run:
-    settings = world.front.flask.config["TIDEGATE"]
-    environment = {"TIDEGATE_STATE_DIR": str(settings.state_dir), "TIDEGATE_DATABASE_URL": settings.database_url}
-
-    def invoke(*arguments: str, stdin: str = "") -> Result:
-        return CliRunner(env=environment).invoke(cli, arguments, input=stdin)
-
-    return invoke
 
 
 def test_robots(world: World, run: Run) -> None:

@@ -99,6 +99,7 @@ def plain_registry(
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {**(storage or {"inmemory": {}}), "delete": {"enabled": True}},
+        "validation": {"manifests": {"urls": {"allow": ["^https://"]}}},
         "http": {"addr": f"127.0.0.1:{port}", "secret": "for tests", "relativeurls": True},
     }
     if authority is not None:

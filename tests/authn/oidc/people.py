@@ -61,6 +61,12 @@ class Person:
             url = urljoin(url, response.headers["Location"])
         raise AssertionError("the provider never sent us back")
 
+    def cookie(self, name: str) -> str:
+        """One of those that the way through the provider needs."""
+        found = self.client.get_cookie(name, domain="registry.test", path="/c/oidc")
+        assert found is not None
+        return found.value
+
     def current(self) -> dict[str, object]:
         found: dict[str, object] = self.client.get("/api/v2.0/users/current", base_url=URL).get_json()
         return found

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from authsvc.authn import sources
 from authsvc.authn.backends.oidc import provider as known_providers
+from authsvc.authn.backends.oidc.models import OidcArrival
 from authsvc.authn.onboarding import origin_of
-from authsvc.core.db import db
+from authsvc.core.db import db, utcnow
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.projects import members
@@ -72,6 +76,43 @@ def test_the_first_login_asks_for_a_name(login_world: World, oidc: OidcProvider,
     later = person("olga")
     assert later.log_in() == (302, "/")
     assert later.current()["username"] == "olga-o"
+
+
+def test_people_in_hundreds_of_groups_come_aboard(
+    login_world: World, oidc: OidcProvider, person: Callable[[str], Person]
+) -> None:
+    """What browsers and proxies keep of cookies and headers is a few kilobytes."""
+    configure(login_world, oidc, oidc_auto_onboard=False)
+    names = sorted(str(uuid4()) for _ in range(400))
+    with oidc.changed(olga=names):
+        olga = person("olga")
+        assert olga.log_in("/x" * 3000) == (200, "/c/oidc/onboard")
+        assert olga.log_in("/x") == (200, "/c/oidc/onboard")
+    assert sum(len(olga.cookie(name)) for name in ("oidc_flow", "oidc_arrival")) < 1000
+    chosen = olga.client.post("/c/oidc/onboard", data={"username": "olga"}, base_url=URL, headers={"Origin": URL})
+    assert chosen.status_code == 302
+    with login_world.changes():
+        assert sorted(g.group_name for g in db.session.scalars(groups.of_user(users.get_by_name("olga").id))) == names
+        assert db.session.query(OidcArrival).count() == 1, "of the first time; it ends by itself"
+
+
+def test_a_name_is_chosen_in_time_and_once(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
+    configure(login_world, oidc, oidc_auto_onboard=False)
+    olga, stranger = person("olga"), person("stranger")
+    own = {"Origin": URL}
+    assert stranger.client.post("/c/oidc/onboard", data={"username": "x"}, base_url=URL, headers=own).status_code == 401
+    olga.log_in()
+    with login_world.changes():
+        db.session.execute(update(OidcArrival).values(expires_at=utcnow() - timedelta(seconds=1)))
+    assert olga.client.get("/c/oidc/onboard", base_url=URL).status_code == 401
+    olga.log_in()
+    with login_world.changes():
+        (arrival,) = db.session.query(OidcArrival)
+        assert "olga" not in arrival.sealed
+    again = olga.cookie("oidc_arrival")
+    assert olga.client.post("/c/oidc/onboard", data={"username": "olga"}, base_url=URL, headers=own).status_code == 302
+    olga.client.set_cookie("oidc_arrival", again, path="/c/oidc", domain="registry.test")
+    assert olga.client.get("/c/oidc/onboard", base_url=URL).status_code == 401
 
 
 def test_a_local_users_name_is_not_taken_over(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from authsvc.authn.backends.keyless import service
-from authsvc.core.api import Blueprint, ListArguments, Schema, Time, created, page_of
+from authsvc.core.api import Blueprint, PageArguments, Schema, Time, created, page_of
 from authsvc.core.db import db
 from authsvc.rbac.guard import require_sysadmin
 
@@ -34,7 +34,7 @@ class TrustRuleSchema(Schema):
 
 
 @blueprint.get("")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, TrustRuleSchema(many=True))
 def list_trust_rules(arguments: dict[str, Any]) -> Any:
     """Which jobs may come in without a secret."""

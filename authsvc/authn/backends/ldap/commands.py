@@ -62,7 +62,7 @@ def list_directories(output: str) -> None:
 
 @ldap.command("set")
 @click.argument("name")
-@click.argument("items", nargs=-1, required=True)
+@click.argument("items", nargs=-1)
 @click.option("--position", type=int, help="in which order it is asked")
 @click.option("--disable", is_flag=True)
 @click.option("--password-stdin", is_flag=True, help="read ldap_search_password from standard input")
@@ -71,7 +71,7 @@ def list_directories(output: str) -> None:
 def set_directory(
     name: str, items: tuple[str, ...], position: int | None, disable: bool, password_stdin: bool, ca: Path | None
 ) -> None:
-    """Make a directory or change one by ITEMS such as ldap_url=ldaps://directory.example.com."""
+    """Make a directory or change one by ITEMS such as ldap_url=ldaps://directory.example.com; then try it: authsvc ldap test."""
     given: dict[str, object] = {}
     for item in items:
         key, equals, value = item.partition("=")
@@ -81,7 +81,7 @@ def set_directory(
     if password_stdin:
         given["ldap_search_password"] = sys.stdin.readline().rstrip("\n")
     if ca is not None:
-        given["ldap_ca"] = ca.read_text()
+        given["ldap_ca"] = ca.read_text(errors="replace")
     configuration.save(actor(), KIND, name, given, enabled=not disable, position=position)
 
 

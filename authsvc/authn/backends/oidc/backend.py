@@ -56,6 +56,9 @@ class Login:
     refresh_token: str = field(default="", repr=False)
 
 
+_LONGEST_PATH = 1024  # bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One login on its way, kept by the browser in a sealed cookie."""
@@ -223,8 +226,10 @@ def logout_url(name: str) -> str:
 
 
 def own_path(path: str) -> str:
-    """A path of our own to go back to; whatever else was asked for becomes the front page (open redirect)."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+    """A path of our own to go back to; whatever else was asked for becomes the front page (open redirect), and so does what is
+    too long for a cookie."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_own and len(path.encode()) <= _LONGEST_PATH else "/"
 
 
 # -- ID tokens on the API ------------------------------------------------------------------------------------------------

@@ -24,3 +24,16 @@ class OidcGrant(Identified, Base):
     asked_at: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("source", "subject"), Base.__table_args__)
+
+
+class OidcArrival(Base):
+    """Somebody who chooses a user name now: the claims (`sealed`) under the SHA-256 of what the browser keeps."""
+
+    __tablename__ = "oidc_arrivals"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64))
+    sealed: Mapped[str] = mapped_column(Text)
+    back_to: Mapped[str] = mapped_column(String(1024))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = ()

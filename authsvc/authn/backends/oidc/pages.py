@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
 
 from authsvc.authn import session
-from authsvc.authn.backends.oidc import backend, standing
+from authsvc.authn.backends.oidc import arrivals, backend, standing
+from authsvc.authn.backends.oidc.arrivals import Arrival
 from authsvc.authn.backends.oidc.claims import suggested_name
 from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
 from authsvc.core.db import let_go, reading, transaction
 from authsvc.core.errors import DomainError, InvalidCredentials
-from authsvc.core.sealing import seal, unseal
 
 blueprint = Blueprint("oidc_pages", __name__, url_prefix="/c/oidc")
-_FLOW, _CLAIMS = "oidc_flow", "oidc_claims"
+_FLOW, _ARRIVAL = "oidc_flow", "oidc_arrival"
 
 
-def _cookie(response: Response, name: str, sealed: str) -> None:
+def _cookie(response: Response, name: str, value: str) -> None:
     secure = current_app.config["TIDEGATE"].external_url.startswith("https:")
-    response.set_cookie(name, sealed, max_age=backend.FLOW_SECONDS, path="/c/oidc", httponly=True, samesite="Lax", secure=secure)
+    response.set_cookie(name, value, max_age=backend.FLOW_SECONDS, path="/c/oidc", httponly=True, samesite="Lax", secure=secure)
 
 
 @blueprint.get("/login")
@@ -43,11 +41,14 @@ def callback() -> Response:
     let_go()  # the network comes next
     login = backend.redeem(at, request.args["code"], flow)
     shown = backend.proof(at, login.claims)
+    ticket = ""
     with transaction():
         standing.keep(shown, login.refresh_token)
-    if not at.settings.auto_onboard and not known(shown):
+        if not at.settings.auto_onboard and not known(shown):
+            ticket = arrivals.keep(Arrival(at.name, login.claims, flow.back_to))
+    if ticket:
         response = _go("/c/oidc/onboard")
-        _cookie(response, _CLAIMS, seal(json.dumps({"provider": at.name, "claims": login.claims, "back_to": flow.back_to})))
+        _cookie(response, _ARRIVAL, ticket)
         return response
     return _logged_in(shown, flow.back_to)
 
@@ -55,18 +56,15 @@ def callback() -> Response:
 @blueprint.route("/onboard", methods=["GET", "POST"])
 def first_login() -> Response:
     """The first login: choose a user name."""
-    try:
-        kept = json.loads(unseal(request.cookies.get(_CLAIMS, "")))
-        with reading():
-            at, claims = backend.provider(kept["provider"]), kept["claims"]
-    except (DomainError, ValueError, KeyError):
-        raise InvalidCredentials("this login took too long; start again") from None
+    with reading():
+        arrival = arrivals.find(request.cookies.get(_ARRIVAL, ""))
+        at, claims = backend.provider(arrival.provider), arrival.claims
     chosen = request.form.get("username", "")
     if request.method == "GET":
         return _ask_name(suggested_name(at.settings, claims), at.settings.label, "")
     session.require_same_origin(request)
     try:
-        return _logged_in(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), kept["back_to"])
+        return _logged_in(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), arrival.back_to)
     except DomainError as error:
         return _ask_name(chosen, at.settings.label, error.message)
 
@@ -86,8 +84,9 @@ def _logged_in(shown: Proof, back_to: str) -> Response:
     response = _go(backend.own_path(back_to))
     with transaction():
         session.start(who, response)
+        arrivals.end(request.cookies.get(_ARRIVAL, ""))
     response.delete_cookie(_FLOW, path="/c/oidc")
-    response.delete_cookie(_CLAIMS, path="/c/oidc")
+    response.delete_cookie(_ARRIVAL, path="/c/oidc")
     return response
 
 
