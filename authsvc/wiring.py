@@ -142,7 +142,7 @@ JOBS: dict[str, Job] = {
     "RECOMPUTE_QUOTA": Job(authsvc.quota.tasks.recompute),
     "RETENTION": Job(authsvc.retention.tasks.run, exclusive=False, attempts=3, start=authsvc.retention.tasks.start),
     "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
-    "ROTATE_TOKEN_KEY": Job(authsvc.token.tasks.rotate_if_due),
+    "PURGE_SECRETS": Job(authsvc.token.tasks.purge),
 }
 # How often each runs by itself, in seconds. RECONCILE also runs when a worker starts.
 EVERY: dict[str, Callable[[Settings], int]] = {
@@ -154,7 +154,7 @@ EVERY: dict[str, Callable[[Settings], int]] = {
     "PURGE_DECISIONS": lambda _: 6 * 3600,
     "RECOMPUTE_QUOTA": lambda _: 24 * 3600,
     "EXECUTION_SWEEP": lambda _: 24 * 3600,
-    "ROTATE_TOKEN_KEY": lambda _: 12 * 3600,
+    "PURGE_SECRETS": lambda _: 12 * 3600,
 }
 
 

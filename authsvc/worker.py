@@ -21,6 +21,7 @@ from authsvc.audit.forward import Forwarder
 from authsvc.core.base import create_base
 from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, Unavailable
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs import leases, monitor, schedules
@@ -28,6 +29,8 @@ from authsvc.jobs import service as jobs
 from authsvc.jobs.models import EVENT, SCHEDULE, Schedule
 from authsvc.jobs.runner import Runner
 from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
+from authsvc.token import tasks as tokens
+from authsvc.token.keys import KeyStore
 from authsvc.wiring import EVERY, JOBS, internal_registry, make_issuer
 from webhook import recorder
 from webhook.registries import Watch
@@ -37,6 +40,7 @@ _JOURNAL_PAUSE = 1.0
 _JOBS_PAUSE = 0.5
 _AUDIT_PAUSE = 1.0
 _REGISTRY_PAUSE = 2.0
+_KEYS_PAUSE = 600.0
 _SCHEDULE_LEASE = "schedule"
 _MOST_AHEAD = timedelta(minutes=1)  # of clocks that differ a little
 # Between two looks into an empty inbox (seconds): short after an event, since events come in bursts, longer when idle.
@@ -53,6 +57,7 @@ class Worker:
         self.app: Flask = create_base(settings)
         self._settings = settings
         self._issuer = make_issuer(settings)
+        self._keys = KeyStore(Layout(settings).keys)
         self._stop = threading.Event()
         self._start_time = utcnow()
         self._watch = Watch()
@@ -83,6 +88,7 @@ class Worker:
         yield "schedule", self._schedule, _JOBS_PAUSE, _JOBS_PAUSE
         yield "heartbeat", self._heartbeat, _HEARTBEAT, _HEARTBEAT
         yield "journal", self._journal, _JOURNAL_PAUSE, _JOURNAL_PAUSE
+        yield "keys", self._rotate, _KEYS_PAUSE, _KEYS_PAUSE
         yield "registry", self._look_at_registry, _REGISTRY_PAUSE, _REGISTRY_PAUSE
         forwarder = Forwarder(self._settings)
         yield "audit", lambda _: forwarder.run(), _SHORTEST, _AUDIT_PAUSE
@@ -131,6 +137,10 @@ class Worker:
 
     def _inbox(self, registry: RegistryClient) -> bool:
         return recorder.run(registry, self._watch) > 0
+
+    def _rotate(self, _registry: RegistryClient) -> bool:
+        tokens.rotate_if_due(self._keys)
+        return False
 
     def _look_at_registry(self, registry: RegistryClient) -> bool:
         self._watch.look(registry)

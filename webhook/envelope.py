@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from authsvc.core.addresses import host_of
-from authsvc.core.names import INTERNAL_PREFIX, is_digest, is_repository, is_tag
+from authsvc.core.names import INTERNAL_PREFIX, MARKER, is_digest, is_repository, is_tag
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENTS = 1000
@@ -50,9 +50,9 @@ class RegistryEvent:
     instance: str  # of the registry's process, which takes a new one at each start
 
     @property
-    def is_our_reading(self) -> bool:
-        """One of us looked, as the reconciler does at each tag: nothing to record, and nothing to keep."""
-        return self.action == "pull" and self.actor.startswith(INTERNAL_PREFIX)
+    def is_our_own(self) -> bool:
+        """One of us looked, as the reconciler does at each tag, or saw to our marker: nothing to record, and nothing to keep."""
+        return self.repository == MARKER or (self.action == "pull" and self.actor.startswith(INTERNAL_PREFIX))
 
 
 def split(data: bytes) -> Iterator[RawEvent]:
@@ -95,7 +95,7 @@ def parse(body: str) -> RegistryEvent:
     digest, tag = _text(target, "digest"), _text(target, "tag")
     if action not in ACTIONS:
         raise EnvelopeInvalid(f"unknown action {action[:40]!r}")
-    if not is_repository(repository):
+    if not is_repository(repository) and repository != MARKER:
         raise EnvelopeInvalid(f"not a repository name that we give out: {repository[:80]!r}")
     if digest and not is_digest(digest):
         raise EnvelopeInvalid(f"not a digest: {digest[:80]!r}")

@@ -228,8 +228,8 @@ def _look_at_deletion(client: RegistryClient, event: RegistryEvent) -> Finding:
 def apply(finding: Finding) -> str:
     """Let the index agree with what was found, within a transaction; returns what came of it, in words."""
     event = finding.event
-    if event.is_our_reading:
-        return "our own reading"
+    if event.is_our_own:
+        return "our own"
     with coming_from(Origin(event.address[:64], event.user_agent[:255], event.request_id[:64])):
         if event.action == "push":
             return _pushed(finding)

@@ -44,7 +44,7 @@ def _store(event_id: str, body: str) -> None:
         log.warning("event_quarantined", event_id=event_id, reason=str(error))
         inbox.store(event_id, body, quarantined=str(error))
     else:
-        if not event.is_our_reading:
+        if not event.is_our_own:
             inbox.store(event_id, body)
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from authsvc.artifacts.models import StorageMarker
 from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.inserts import upsert
+from authsvc.core.names import MARKER as REPOSITORY
 from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import OCI_MANIFEST
 
-REPOSITORY = "tidegate-marker"  # in no project: nobody but us can have a right to it
 _EMPTY = b"{}"
 
 

@@ -137,7 +137,7 @@ class _Repository:
             yield
         except NotFound:  # the project is gone, and what is in it
             self.gone = []
-        except Unavailable as error:
+        except (Unavailable, OSError) as error:  # of a storage that we see and may not look into, say
             self.report.problems.append(f"{self.name}: {error}"[:500])
 
     def agree(self) -> None:
@@ -196,12 +196,16 @@ class _Repository:
         needed = needed.join(Repository, Repository.id == Artifact.repository_id)
         with reading():
             rows = db.session.execute(needed.where(Repository.name == self.name)).all()
+        self.storage.drop_empty_links(self.name)
         for artifact, blob, size in rows:
-            there = self.storage.size(blob)
-            if there == size or artifact in self.gone:
-                continue
-            if there is None or self.storage.set_aside(blob):
-                self.damaged[artifact] = f"{blob} is {'not there' if there is None else 'cut off'}: push it again"
+            if artifact not in self.gone and (what := self._what_is_wrong(blob, size)):
+                self.damaged[artifact] = f"{blob} is {what}: push it again"
+
+    def _what_is_wrong(self, blob: str, size: int) -> str:
+        there = self.storage.size(blob)
+        if there is None or not self.storage.has(self.name, blob):
+            return "not there"
+        return "cut off" if there != size and self.storage.set_aside(blob) else ""
 
     def _children(self, manifest: Manifest) -> None:
         """What only an index tells of; a child need not be there."""

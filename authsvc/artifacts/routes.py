@@ -14,6 +14,7 @@ from authsvc.artifacts.models import Accessory, Artifact, Tag
 from authsvc.artifacts.schemas import (
     AccessorySchema,
     ArtifactArguments,
+    ArtifactListArguments,
     ArtifactSchema,
     CopyArguments,
     NewTagSchema,
@@ -131,7 +132,7 @@ def _page(statement: Select[Any], arguments: Mapping[str, Any]) -> tuple[Sequenc
 
 @blueprint.get(PATH)
 @blueprint.strangers
-@blueprint.arguments(ArtifactArguments, location="query")
+@blueprint.arguments(ArtifactListArguments, location="query")
 @blueprint.response(200, ArtifactSchema(many=True))
 def list_artifacts(arguments: dict[str, Any], project_name: str, repository_name: str) -> Any:
     repository = _load(project_name, repository_name, Action.LIST, Resource.ARTIFACT)

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import ListArguments, Schema, Time
+from authsvc.core.api import Bounded, ListArguments, PageArguments, Schema, Time
 from authsvc.labels.schemas import LabelSchema
 
 
@@ -74,8 +74,8 @@ class ArtifactSchema(Schema):
     addition_links = fields.Dict(keys=fields.String(), values=fields.Nested(AdditionLinkSchema))
 
 
-class ArtifactArguments(ListArguments):
-    """A page of artifacts, or one, and what they are shown with (Harbor takes `page` for one artifact, too)."""
+class ShownWith(Bounded):
+    """What artifacts are shown with."""
 
     with_tag = fields.Boolean(load_default=True)
     with_label = fields.Boolean(load_default=False)
@@ -83,7 +83,15 @@ class ArtifactArguments(ListArguments):
     with_accessory = fields.Boolean(load_default=False)
 
 
-class ProjectArtifactArguments(ArtifactArguments):
+class ArtifactArguments(ShownWith, PageArguments):
+    """One artifact; Harbor takes a page here, too."""
+
+
+class ArtifactListArguments(ShownWith, ListArguments):
+    """Some of a repository's."""
+
+
+class ProjectArtifactArguments(ArtifactListArguments):
     latest_in_repository = fields.Boolean(
         load_default=False,
         metadata={"description": "of each repository the last one pushed; q must name media_type or artifact_type, not both"},

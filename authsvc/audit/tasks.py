@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
 
 from authsvc.audit import rules, service
 from authsvc.audit.models import AuditLog
+from authsvc.core import slices
 from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import BadRequest
 from authsvc.jobs.context import JobContext
 
 KIND = "PURGE_AUDIT_LOG"
-_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +88,7 @@ def purge(context: JobContext) -> dict[str, Any]:
             count = db.session.scalar(select(func.count()).select_from(AuditLog).where(condition)) or 0
         context.log(f"[DRYRUN] Purged {count} rows of audit logs")
         return {"purged": count}
-    count, last = 0, 0
-    while True:
-        context.keep_going()
-        with transaction():
-            batch = select(AuditLog.id).where(condition, AuditLog.id > last).order_by(AuditLog.id).limit(_BATCH)
-            ids = list(db.session.scalars(batch))
-            db.session.execute(delete(AuditLog).where(AuditLog.id.in_(ids)), execution_options={"synchronize_session": False})
-        count += len(ids)
-        if len(ids) < _BATCH:
-            break
-        last = ids[-1]
+    count = slices.forget(AuditLog, condition, context.keep_going)
     context.log(f"Purged {count} rows of audit logs")
     with transaction():
         service.record(f"tidegate:{KIND}", "delete", "audit-log", "audit log", description=f"{count} entries purged")

@@ -36,6 +36,7 @@ def start(who: Principal, response: Response) -> None:
     settings: Settings = current_app.config["TIDEGATE"]
     lifetime = min(timedelta(minutes=configuration.value("session_timeout")), timedelta(hours=settings.session_hours))
     agent = origin.current().user_agent
+    secrets.make_room(who.id, Kind.SESSION)
     text, _ = secrets.issue(Kind.SESSION, who.id, who.epoch, name=agent, expires_at=utcnow() + lifetime)
     audit.record(who.name, "login", "user", who.name, description="session")
     _set_cookie(response, text)

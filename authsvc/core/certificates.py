@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from authsvc.core.db import utcnow
 
-# Clocks differ; what verifies a certificate need not be later than we are.
-BACKDATED = timedelta(minutes=15)
+# Clocks differ, and are set back; what verifies a certificate need not be later than we were when we made it.
+BACKDATED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ def load(key_pem: bytes, certificate_pem: bytes) -> Pair:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not an EC key")  # noqa: TRY004 - the value of a file, not the type of an argument
     return Pair(key, x509.load_pem_x509_certificate(certificate_pem))
+
+
+def is_of_the_future(certificate: x509.Certificate) -> bool:
+    """Whether it was made while our clock was far ahead, so that nobody takes it now."""
+    return certificate.not_valid_before_utc > utcnow()
 
 
 def authority(name: str, years: int) -> Pair:

@@ -33,7 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from authsvc.core import engines, turns
+from authsvc.core import deadlines, engines, turns
 from authsvc.core.errors import NotFound
 from authsvc.core.faults import told
 
@@ -103,6 +103,7 @@ def init(app: Flask, url: str) -> None:
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _tune_sqlite(db.engine)
+        deadlines.bound(db.engine)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ thread, in autocommit, so that one statement costs one statement."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable
 
+from authsvc.core import deadlines
 from authsvc.core.errors import Unavailable
 
 T = TypeVar("T")
+_LONG = 1.0  # seconds
 _THREADS = Path("/proc/self/task")
 
 
@@ -56,15 +59,19 @@ class DirectReader:
         return self.attempt(lambda: self.connection.execute(statement, values))
 
     def attempt(self, read: Callable[[], T]) -> T:
-        """Do it; if that fails, once more on a new connection, since the old one may have died.
+        """Do it; if that fails, once more on a new connection, since the old one may have died. Who has waited long for the
+        failure does not wait again.
 
         Raises:
             Unavailable
         """
+        begun = time.monotonic()
         try:
             return read()
-        except Exception:  # a driver's own error types, too
+        except Exception as error:  # a driver's own error types, too
             self._drop()
+            if time.monotonic() - begun > _LONG:
+                raise Unavailable("the database does not answer", retry_after=5) from error
         try:
             return read()
         except Exception as error:
@@ -95,6 +102,7 @@ class DirectReader:
     def _open(self) -> _Own:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # ours from here on, however long this thread lives
+        deadlines.hurry(connection)
         own = _Own(connection)
         with self._lock:
             for number in [number for number in self._opened if not (_THREADS / str(number)).exists()]:

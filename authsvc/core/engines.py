@@ -10,6 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.compiler import DDLCompiler, TypeCompiler
 
+STATEMENT = 5  # seconds that one may take
 MARIADB = ("mysql", "mariadb")  # SQLAlchemy's names for it
 
 
@@ -24,7 +25,7 @@ def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
     backend = make_url(url).get_backend_name()
     if backend == "sqlite":
         return {}
-    statement, lock = (0, 60) if patient else (5, 2)
+    statement, lock = (0, 60) if patient else (STATEMENT, 2)
     common = {"pool_pre_ping": True, "pool_timeout": 3}
     if backend == "postgresql":
         # Nothing that we ask is long enough for compiling it to pay. And what is best for one project is bad for another with
@@ -32,7 +33,7 @@ def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
         planning = "-c jit=off -c plan_cache_mode=force_custom_plan"
         settings = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c timezone=UTC {planning}"
         # tcp_user_timeout (ms): a machine that is gone without a word is noticed.
-        return common | {"connect_args": {"connect_timeout": 3, "tcp_user_timeout": 10_000, "options": settings}}
+        return common | {"connect_args": {"connect_timeout": 2, "tcp_user_timeout": 10_000, "options": settings}}
     return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock)}
 
 
@@ -45,8 +46,8 @@ def _mariadb(statement: int, lock: int) -> dict[str, Any]:
         f"SET SESSION sql_mode='TRADITIONAL', time_zone='+00:00', innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}"
         f" /*M! , max_statement_time={statement} */ /*!80000 , max_execution_time={statement * 1000} */"
     )
-    dead = {"read_timeout": 2 * statement, "write_timeout": 2 * statement} if statement else {}
-    return {"connect_timeout": 3, "charset": "utf8mb4", "init_command": session, **dead}
+    dead = {"read_timeout": 2, "write_timeout": statement + 1} if statement else {}  # until `core.deadlines` says otherwise
+    return {"connect_timeout": 2, "charset": "utf8mb4", "init_command": session, **dead}
 
 
 class Sqlite(SQLiteCompiler):

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from flask import Response, g, request
-from sqlalchemy import String, Text, delete, func, select, update
+from sqlalchemy import ColumnElement, String, Text, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,9 +58,9 @@ def init(app: Application, prefix: str) -> None:
     app.after_request(_end)
 
 
-def purge() -> None:
-    """Forget what is older than a day."""
-    db.session.execute(delete(IdempotentRequest).where(IdempotentRequest.at < utcnow() - _KEPT))
+def is_old() -> ColumnElement[bool]:
+    """Of kept answers: older than a day."""
+    return IdempotentRequest.at < utcnow() - _KEPT
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -18,6 +18,7 @@ _RESERVED = frozenset({"manifests", "blobs", "tags", "referrers"})
 MAX_NAME = 255
 # Subjects of our own processes. No user name can hold a colon, so nobody can be taken for one of them.
 INTERNAL_PREFIX = "tidegate:"
+MARKER = "tidegate-marker"  # what we know the storage by (`artifacts.marker`): in no project, so nobody has a right to it
 
 
 def is_repository(name: str) -> bool:

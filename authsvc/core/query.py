@@ -8,7 +8,7 @@ a key takes for what he asked for, and perhaps deletes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -124,21 +124,32 @@ def filtered(
     """
     by_key = {_normal(name): column for name, column in columns.items()}
     asked = parse_q(q or "")
-    if unknown := sorted(asked.keys() - by_key.keys() - {_normal(name) for name in besides}):
-        raise BadRequest(f"q: there is no key {unknown[0][:64]} to ask by; there are {', '.join(sorted({*columns, *besides}))}")
+    _must_be_known("q", asked, (*columns, *besides))
     for key, match in asked.items():
         if key in by_key:
             statement = statement.where(_condition(by_key[key], match))
     return statement
 
 
+def _must_be_known(parameter: str, keys: Iterable[str], known: Iterable[str]) -> None:
+    names = sorted(known)
+    if unknown := sorted(set(keys) - {_normal(name) for name in names}):
+        raise BadRequest(f"{parameter}: there is no key {unknown[0][:64]} to ask by; there are {', '.join(names)}")
+
+
 def ordered(
     statement: Select[*tuple[Any, ...]], sort: str | None, columns: Columns, default: Sequence[Any]
 ) -> Select[*tuple[Any, ...]]:
-    """Order a select by `sort`, or by the default if no known key is named. Ties are broken by the columns of the default, all
-    in the direction of the last key: so one index (key, columns of the default) gives the order, read either way."""
+    """Order a select by `sort`, or by the default if no key is named. Ties are broken by the columns of the default, all
+    in the direction of the last key: so one index (key, columns of the default) gives the order, read either way.
+
+    Raises:
+        BadRequest: a key that is no column of the allow-list.
+    """
     by_key = {_normal(name): column for name, column in columns.items()}
-    wanted = [(by_key[key], descending) for key, descending in parse_sort(sort or "") if key in by_key]
+    keys = parse_sort(sort or "")
+    _must_be_known("sort", [key for key, _ in keys], columns)
+    wanted = [(by_key[key], descending) for key, descending in keys]
     if not wanted:
         return statement.order_by(*default)
     _, descending = wanted[-1]

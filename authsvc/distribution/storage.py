@@ -7,12 +7,13 @@ whoever pushes it; so it is moved out of the way, and pushing again mends what i
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-_BLOBS = "docker/registry/v2/blobs"
+_BLOBS, _REPOSITORIES = "docker/registry/v2/blobs", "docker/registry/v2/repositories"
 _ASIDE = "damaged"  # beside the registry's own directory
 
 log = structlog.get_logger(component="storage")
@@ -36,6 +37,19 @@ class Storage:
         except FileNotFoundError:
             return None
 
+    def has(self, repository: str, digest: str) -> bool:
+        """Whether a repository has a blob: a link to it, without which the registry answers 404."""
+        return (self._layers(repository) / digest.replace(":", "/") / "link").exists()
+
+    def drop_empty_links(self, repository: str) -> None:
+        """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
+        it again, and never writes the link anew."""
+        for link in self._layers(repository).glob("*/*/link"):
+            with suppress(FileNotFoundError):
+                if link.stat().st_size == 0:
+                    link.unlink()
+                    log.warning("empty_link_dropped", repository=repository, digest=link.parent.name)
+
     def set_aside(self, digest: str) -> bool:
         """Move a file out of the way that is not what its digest says; False if it is, or cannot be seen."""
         if not self.is_visible or self.root is None:
@@ -56,6 +70,9 @@ class Storage:
         algorithm = digest.partition(":")[0]
         with self._file(digest).open("rb") as file:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}" == digest
+
+    def _layers(self, repository: str) -> Path:
+        return (self.root or Path()) / _REPOSITORIES / repository / "_layers"
 
     def _file(self, digest: str) -> Path:
         algorithm, _, encoded = digest.partition(":")

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import Blueprint, ListArguments, created, page_of
+from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service
@@ -29,7 +29,7 @@ class GroupListArguments(ListArguments):
     ldap_group_dn = fields.String(load_default="", validate=validate.Length(max=512))
 
 
-class GroupSearchArguments(ListArguments):
+class GroupSearchArguments(PageArguments):
     groupname = fields.String(required=True, validate=validate.Length(1, 255))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 
 from authsvc.core.db import db, present, utcnow
 from authsvc.core.errors import NotFound
@@ -119,6 +119,6 @@ def count_pending() -> int:
     return db.session.scalar(select(func.count()).where(InboxEvent.status == PENDING)) or 0
 
 
-def purge() -> None:
-    """Forget events that were processed long ago."""
-    db.session.execute(delete(InboxEvent).where(InboxEvent.status == DONE, InboxEvent.received_at < utcnow() - _KEPT))
+def is_old() -> ColumnElement[bool]:
+    """Of events: processed long ago."""
+    return (InboxEvent.status == DONE) & (InboxEvent.received_at < utcnow() - _KEPT)

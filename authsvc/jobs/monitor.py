@@ -38,10 +38,10 @@ OUR_QUEUES = (
     "OIDC_CHECK",
     "PURGE",
     "PURGE_DECISIONS",
+    "PURGE_SECRETS",
     "RECOMPUTE_QUOTA",
     "RECONCILE",
     "REGISTRY_HEALTH",
-    "ROTATE_TOKEN_KEY",
 )  # shown when they hold something or are paused
 _SILENT = timedelta(seconds=15)  # without a heartbeat for so long a worker process is not there
 

@@ -4,7 +4,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from authsvc.allowlist.schemas import AllowlistSchema
-from authsvc.core.api import MAX_ID, ListArguments, Schema, Time
+from authsvc.core.api import MAX_ID, ListArguments, PageArguments, Schema, Time
 
 
 class ProjectUpdateSchema(Schema):
@@ -92,7 +92,7 @@ class MetadataSchema(ma.Schema):
             raise ma.ValidationError("Not a valid string.", wrong[0])
 
 
-class MemberListArguments(ListArguments):
+class MemberListArguments(PageArguments):
     entityname = fields.String(load_default="", validate=validate.Length(max=255))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import MAX_ID, ListArguments, Schema, Time
+from authsvc.core.api import MAX_ID, PageArguments, Schema, Time
 from authsvc.projects.models import Project
 from authsvc.projects.schemas import ResourcesSchema
 
@@ -30,7 +30,8 @@ class QuotaUpdateSchema(Schema):
     hard = fields.Nested(ResourcesSchema, required=True)
 
 
-class QuotaListArguments(ListArguments):
+class QuotaListArguments(PageArguments):
+    sort = fields.String(load_default="", validate=validate.Length(max=256), metadata={"description": "`key,-key`"})
     reference = fields.String(load_default="", validate=validate.Length(max=255), metadata={"description": "`project`"})
     reference_id = fields.Integer(
         load_default=None, validate=validate.Range(0, MAX_ID), metadata={"description": "a project's id"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response
 
-from authsvc.core.api import Blueprint, created, page_of
+from authsvc.core.api import Blueprint, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.jobs import logs
@@ -22,7 +22,6 @@ from authsvc.retention import service
 from authsvc.retention.models import RetentionPolicy
 from authsvc.retention.schemas import (
     OperateSchema,
-    PageArguments,
     RetentionExecutionSchema,
     RetentionMetadataSchema,
     RetentionPolicySchema,

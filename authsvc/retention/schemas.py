@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import MAX_ID, ListArguments, Schema, Time
+from authsvc.core.api import MAX_ID, Schema, Time
 from authsvc.core.selectors import KIND, REPOSITORY, TAG
 from authsvc.immutability.schemas import ScopeSelectorsSchema, SelectorSchema
 from authsvc.jobs.models import FINAL, RUNNING, Execution, Task
@@ -61,11 +61,6 @@ class RunSchema(Schema):
 
 class OperateSchema(Schema):
     action = fields.String(required=True, validate=validate.Length(max=32))
-
-
-class PageArguments(ListArguments):
-    class Meta:
-        exclude = ("q", "sort")
 
 
 class RetentionExecutionSchema(Schema):

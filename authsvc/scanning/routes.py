@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from authsvc.artifacts import service as artifacts
-from authsvc.core.api import Blueprint, ListArguments
+from authsvc.core.api import Blueprint, PageArguments
 from authsvc.projects.access import load
 from authsvc.rbac.guard import require_system
 from authsvc.rbac.permissions import Action, Resource
@@ -23,7 +23,7 @@ ARTIFACT = "/projects/<project_name>/repositories/<repository:repository_name>/a
 
 
 @blueprint.get("/scanners")
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, ScannerSchema(many=True))
 def list_scanners(arguments: dict[str, Any]) -> Any:
     require_system(Action.LIST, Resource.SCANNER)
@@ -40,7 +40,7 @@ def get_scanner_of_project(project_name_or_id: str) -> Any:
 
 @blueprint.get(f"{PROJECT}/candidates")
 @blueprint.strangers
-@blueprint.arguments(ListArguments, location="query")
+@blueprint.arguments(PageArguments, location="query")
 @blueprint.response(200, ScannerSchema(many=True))
 def list_scanner_candidates_of_project(arguments: dict[str, Any], project_name_or_id: str) -> Any:
     load(project_name_or_id, Action.READ, Resource.SCANNER)

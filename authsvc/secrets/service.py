@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from authsvc.audit import service as audit
 from authsvc.core import crypto
@@ -17,6 +17,7 @@ from authsvc.secrets.rules import PREFIXES, Kind, Scope
 from authsvc.users.models import User
 
 MAX_EACH = 200  # live personal access tokens of one user
+_MOST = 100  # of what logins leave, of each kind
 
 
 def issue(
@@ -142,6 +143,17 @@ def revoke_all(owner_kind: str, owner_id: int, kinds: Iterable[Kind]) -> None:
     """Revoke every secret of these kinds that an owner has."""
     live = (Secret.owner_kind == owner_kind, Secret.owner_id == owner_id, Secret.revoked_at.is_(None))
     db.session.execute(update(Secret).where(*live, Secret.kind.in_(list(kinds))).values(revoked_at=utcnow()))
+
+
+def make_room(owner_id: int, kind: Kind) -> None:
+    """Of what piles up by itself, one more at each login from anywhere, a user keeps the `_MOST` that were used last. They are
+    revoked some at a time, since each time every process forgets what it knew."""
+    mine = (Secret.owner_kind == "user", Secret.owner_id == owner_id, Secret.kind == kind, Secret.revoked_at.is_(None))
+    last = func.coalesce(SecretUse.last_used_at, Secret.creation_time)
+    by_use = select(Secret.id).outerjoin(SecretUse, SecretUse.secret_id == Secret.id).where(*mine)
+    over = list(db.session.scalars(by_use.order_by(last.desc(), Secret.id.desc()).offset(_MOST).limit(1000)))
+    if len(over) > _MOST // 4:
+        db.session.execute(update(Secret).where(Secret.id.in_(over)).values(revoked_at=utcnow()))
 
 
 def purge() -> None:

@@ -111,7 +111,7 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "python": Path(sys.executable),
         "nginx": _program("nginx"),
         "registry": _program(settings.registry_program),
-        "connections": min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 8192),  # each needs two files
+        "files": _files(),
         "parse_address": addresses.parse,
         "listen": [bracketed(host) for host in settings.listen_hosts],
         "leash": " ".join(LEASH),
@@ -123,6 +123,12 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
     }
     for template, name in TEMPLATES.items():
         write_private(layout.config / name, environment.get_template(template).render(values))
+
+
+def _files() -> int:
+    """How many each process of nginx may have open: what the system lets, whatever the shell that started us is set to."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 65_536 if limit == resource.RLIM_INFINITY else min(limit, 65_536)
 
 
 def _program(program: str) -> str:

@@ -32,7 +32,8 @@ def prepare(settings: Settings) -> tuple[Path, Path]:
         return given
     layout = Layout(settings)
     certificate, key, ca_key = layout.server_certificate, layout.tls / "server.key", layout.tls / "ca.key"
-    if not ca_key.exists():
+    if not ca_key.exists() or certificates.is_of_the_future(_read(layout.ca_certificate)):
+        certificate.unlink(missing_ok=True)
         authority = certificates.authority(f"Tidegate CA of {socket.gethostname()}", _CA_YEARS)
         write_private(layout.ca_certificate, authority.certificate_pem)
         write_private(ca_key, authority.key_pem)
@@ -51,7 +52,12 @@ def _hosts(settings: Settings) -> list[str]:
 
 
 def _serves(path: Path, hosts: list[str]) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    certificate = _read(path)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     has = {str(name.value) for name in names}
-    return set(hosts) <= has and certificate.not_valid_after_utc - utcnow() > _RENEWED_BEFORE
+    is_good = certificate.not_valid_after_utc - utcnow() > _RENEWED_BEFORE and not certificates.is_of_the_future(certificate)
+    return is_good and set(hosts) <= has
+
+
+def _read(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())

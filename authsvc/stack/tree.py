@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class Tree:
         if self._supervisor is not None and self.is_alive:
             self._supervisor.terminate()
 
-    def wait(self) -> int:
+    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Wait until supervisord has ended, and end orphans meanwhile; its status."""
         if self._supervisor is None:
             return 0
@@ -68,6 +69,7 @@ class Tree:
                 return self._supervisor.wait(timeout=_LOOK)
             except subprocess.TimeoutExpired:
                 self._end_orphans()
+                meanwhile()
 
     def end(self) -> None:
         """Stop everything, and leave nothing behind."""

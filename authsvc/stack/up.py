@@ -23,6 +23,7 @@ from authsvc.stack import lock, selftest
 from authsvc.stack import prepare as preparation
 from authsvc.stack.prepare import ADMIN, NotReady, Prepared
 from authsvc.stack.tree import Tree
+from authsvc.stack.upkeep import Upkeep
 from authsvc.system import health
 
 _READY_WITHIN = 45.0
@@ -69,8 +70,9 @@ def _run(settings: Settings, tree: Tree) -> int:
         _welcome(settings, ready, time.monotonic() - started, trouble)
         with app.app_context():
             _doubts(settings)
+    upkeep = Upkeep(settings)
     while not stopping:
-        status = tree.wait()
+        status = tree.wait(upkeep.look)
         if not stopping:
             log.error("supervisor_ended", status=status)
             time.sleep(_RESTART_PAUSE)

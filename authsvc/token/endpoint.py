@@ -204,6 +204,7 @@ class TokenEndpoint:
                 return ""
             expires_at = utcnow() + timedelta(days=self._settings.refresh_token_days)
             who = caller.principal
+            secrets.make_room(who.id, Kind.REFRESH)
             return secrets.issue(Kind.REFRESH, who.id, who.epoch, name=question.client, expires_at=expires_at)[0]
 
 

@@ -52,17 +52,18 @@ class KeyStore:
         self._leaf, self._previous = directory / "leaf.pem", directory / "previous.pem"
 
     def prepare(self) -> None:
-        """Make what is missing; what exists stays."""
-        if not self._ca_key.exists():
+        """Make what is missing, or was made while the clock was far ahead; what else exists stays."""
+        if not self._ca_key.exists() or certificates.is_of_the_future(self._authority().certificate):
+            self._leaf.unlink(missing_ok=True)
             authority = certificates.authority("Tidegate token authority", CA_YEARS)
             write_private(self.bundle, authority.certificate_pem)
             write_private(self._ca_key, authority.key_pem)
-        if not self._leaf.exists():
+        if not self._leaf.exists() or certificates.is_of_the_future(self._present().certificate):
             self.rotate()
 
     def rotate(self) -> str:
         """A new leaf for all tokens from now on; older tokens stay good until they expire. Returns its key id."""
-        authority = certificates.load(read_private(self._ca_key), self.bundle.read_bytes())
+        authority = self._authority()
         with self._alone():
             if self._leaf.exists():
                 retired = _still_about([self._present().certificate, *self._retired()])
@@ -81,6 +82,9 @@ class KeyStore:
             yield
         finally:
             os.close(directory)
+
+    def _authority(self) -> certificates.Pair:
+        return certificates.load(read_private(self._ca_key), self.bundle.read_bytes())
 
     def _present(self) -> certificates.Pair:
         content = read_private(self._leaf)
@@ -117,9 +121,9 @@ class KeyStore:
         return {key_id(key): key for key in found if isinstance(key, ec.EllipticCurvePublicKey)}
 
     def is_due(self) -> bool:
-        """True if a third of the leaf's time or less is left."""
-        left = self.signer().not_after - utcnow().timestamp()
-        return left < timedelta(days=LEAF_DAYS / 3).total_seconds()
+        """True if a third of the leaf's time or less is left, or none of it has come yet."""
+        leaf = self._present().certificate
+        return leaf.not_valid_after_utc - utcnow() < timedelta(days=LEAF_DAYS / 3) or certificates.is_of_the_future(leaf)
 
 
 def _still_about(leaves: list[x509.Certificate]) -> list[x509.Certificate]:

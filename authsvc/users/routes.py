@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from authsvc.authn.lockout import require_own_password
 from authsvc.authn.onboarding import origin_of
-from authsvc.core.api import Blueprint, ListArguments, created, page_of
+from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
@@ -40,7 +40,7 @@ COLUMNS = {
 }
 
 
-class UserSearchArguments(ListArguments):
+class UserSearchArguments(PageArguments):
     username = fields.String(required=True, validate=validate.Length(1, 255))
 
 

@@ -18,7 +18,7 @@ def test_ping_version_and_health(world: World) -> None:
     assert health["status"] == "unhealthy"  # no registry and no worker run in this test
     status = {component["name"]: component["status"] for component in health["components"]}
     away = dict.fromkeys(("jobservice", "registry", "token", "webhook"), "unhealthy")
-    assert status == away | dict.fromkeys(("core", "database", "inbox", "index", "storage", "selftest"), "healthy")
+    assert status == away | dict.fromkeys(("core", "database", "inbox", "index", "storage", "certificate", "selftest"), "healthy")
     assert world.api("GET", "/health?strict=true").status_code == 503
 
 

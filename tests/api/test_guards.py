@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from authsvc.authn.models import LoginFailure, LoginLock
 from authsvc.core.db import Base, db
@@ -116,23 +115,9 @@ def test_no_body_sets_what_its_schema_does_not_name(matrix: Matrix) -> None:
                 assert [a for a, _ in fixed] == [c for _, c in fixed], (str(operation), table)
 
 
-@contextmanager
-def _statements(world: World) -> Iterator[list[str]]:
-    seen: list[str] = []
-    with world.front.flask.app_context():
-        engine = db.engine
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
-
-
 @once
 def test_lists_cannot_be_asked_about_what_they_do_not_show(matrix: Matrix) -> None:
-    """T024 (Harbor's CVE-2025-30086): `q` and `sort` on a column that is secret ask the database nothing else."""
+    """T024 (Harbor's CVE-2025-30086): `q` and `sort` on a column that is secret are refused, not answered with nothing."""
     columns = sorted({c.name for table in Base.metadata.sorted_tables for c in table.columns if SECRET.search(c.name)})
     assert {"password_hash", "secret_hash", "sealed"} <= set(columns)
     document = matrix.world.api("GET", "/openapi.json", "admin").get_json()  # and knows the password from here on
@@ -149,15 +134,14 @@ def test_lists_cannot_be_asked_about_what_they_do_not_show(matrix: Matrix) -> No
     assert len(lists) >= 15
     for operation in lists:
         path = matrix.here.fill(operation.path)
-        asked = []
         query = dict(parse_qsl(matrix.here.fill(operation.query)))
         base = query.get("q", "")
-        for q, sort in [(base, "")] + [(f"{base},{name}=~a".lstrip(","), f"-{name}") for name in columns]:
-            with _statements(matrix.world) as seen:
-                response = matrix.world.api("GET", path, "admin", query_string=query | {"q": q, "sort": sort})
-            assert response.status_code == 200, (str(operation), q, response.text)
-            asked.append(seen)
-        assert all(seen == asked[0] for seen in asked), str(operation)
+        assert matrix.world.api("GET", path, "admin", query_string=query).status_code == 200
+        for name in columns:
+            for asked in ({"q": f"{base},{name}=~a".lstrip(",")}, {"sort": f"-{name}"}):
+                response = matrix.world.api("GET", path, "admin", query_string=query | asked)
+                assert response.status_code == 400, (str(operation), asked, response.text)
+                assert f"there is no key {name.replace('_', '')} to ask by" in response.text
 
 
 def _log_in(world: World) -> None:

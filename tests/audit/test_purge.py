@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 
 from authsvc import worker
 from authsvc.audit import service as audit
-from authsvc.audit import tasks
 from authsvc.audit.models import AuditLog
+from authsvc.core import slices
 from authsvc.core.db import db, utcnow
 from authsvc.jobs.models import Schedule
 from authsvc.jobs.runner import Runner
@@ -97,7 +97,7 @@ def test_only_of_some_kinds(world: World, parameters: dict[str, str], remaining:
 
 
 def test_many_in_small_transactions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_BATCH", 3)
+    monkeypatch.setattr(slices, "_ROWS", 3)
     note(world, *["create_project"] * 9)
     post(world)
     work(world)

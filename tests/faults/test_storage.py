@@ -12,6 +12,7 @@ from authsvc.artifacts import reconcile
 from authsvc.artifacts.models import Artifact, Blob, Damage, Tag
 from authsvc.artifacts.reconcile import Implausible, Report
 from authsvc.core.db import db, transaction
+from authsvc.distribution.client import Unreadable
 from authsvc.distribution.storage import Storage as RegistryStorage
 from tests.faults.conftest import Storage
 from tests.support.registry import digest_of
@@ -79,6 +80,21 @@ def test_a_layer_that_was_cut_off_is_mended_by_pushing_again(index: Recorder, st
     index.registry.image(index.repository, "t1", content="1")
     assert run(index, storage=RegistryStorage(storage.root)).partial is False
     assert storage.blob(layer).read_bytes() == b"layer 1"
+
+
+def test_a_link_in_which_nothing_stands_is_mended_by_pushing_again(index: Recorder, storage: Storage) -> None:
+    digests = images(index, 2)
+    layer = digest_of(b"layer 1")
+    link = storage.root / storage.repository(index.repository) / "_layers" / layer.replace(":", "/") / "link"
+    link.write_text("")
+    with pytest.raises(Unreadable):
+        index.registry.client.blob_size(index.repository, layer)
+    for _ in range(2):
+        report = run(index, storage=RegistryStorage(storage.root))
+        assert report.damaged == [f"{index.repository}@{digests['t1']}: {layer} is not there: push it again"]
+    index.registry.image(index.repository, "t1", content="1")
+    assert run(index, storage=RegistryStorage(storage.root)).partial is False
+    assert index.registry.client.blob_size(index.repository, layer) == len(b"layer 1")
 
 
 def test_a_size_that_only_the_index_doubts_takes_nothing_away(index: Recorder, storage: Storage) -> None:

@@ -99,7 +99,7 @@ def test_whose_it_is(given: tuple[Settings, Path, Path], host: str, fits: bool) 
 def test_when_it_is_good(given: tuple[Settings, Path, Path]) -> None:
     now, host = utcnow(), "registry.example.com"
     for days, error, warning in (
-        (-1, "is not valid before", ""),
+        (-2, "is not valid before", ""),
         (68, "", ""),
         (70, "", "expires in 19 days"),
         (91, "expired at", ""),

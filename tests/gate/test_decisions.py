@@ -13,6 +13,7 @@ from authsvc.authn.commands import explain
 from authsvc.core.db import db, utcnow
 from authsvc.gate import tasks
 from authsvc.gate.models import Decision
+from authsvc.jobs.context import JobContext
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.roles import Role
@@ -113,8 +114,9 @@ def test_the_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_old_decisions_are_forgotten(site: Site) -> None:
     site.put("v1", site.manifest(), basic("guest"))
+    context = JobContext(site.world.front.flask.config["TIDEGATE"], site.registry.client, lambda: None)
     with site.world.front.flask.app_context():
-        assert tasks.purge(None) == {"forgotten": 0}  # type: ignore[arg-type]
+        assert tasks.purge(context) == {"forgotten": 0}
         db.session.query(Decision).update({"at": utcnow().replace(year=2020)})
         db.session.commit()
-        assert tasks.purge(None) == {"forgotten": 1}  # type: ignore[arg-type]
+        assert tasks.purge(context) == {"forgotten": 1}

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from authsvc.core.db import db
 from authsvc.rbac.roles import Role
+from authsvc.secrets import service as secrets
 from authsvc.secrets.models import Secret
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
@@ -183,6 +184,23 @@ def test_refresh_tokens_are_stored_hashed_and_end_with_the_password(alice: World
         users.set_password("test", users.get_by_name("alice"), chosen)
     response = post(alice, grant_type="refresh_token", refresh_token=refresh)
     assert response.status_code == 401
+
+
+def test_logins_do_not_pile_up(alice: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `docker login` is given a token that is good for months; those that were used last stay."""
+    monkeypatch.setattr(secrets, "_MOST", 8)
+    given = [alice.token(who="alice", offline_token="true").get_json()["refresh_token"] for _ in range(16)]
+    assert post(alice, grant_type="refresh_token", refresh_token=given[0]).status_code == 401
+    used = given[10]
+    assert post(alice, grant_type="refresh_token", refresh_token=used).status_code == 200
+    alice.front._token._uses.flush()
+    given += [alice.token(who="alice", offline_token="true").get_json()["refresh_token"] for _ in range(6)]
+    listed = alice.api("GET", "/users/2/refresh-tokens?page_size=100", "alice").get_json()
+    assert 8 <= len(listed) <= 8 + 3
+    outcomes = [post(alice, grant_type="refresh_token", refresh_token=token).status_code for token in given]
+    assert outcomes[:10] == [401] * 10
+    assert outcomes[10] == 200, "it was used after the others"
+    assert outcomes[-7:] == [200] * 7
 
 
 def test_a_used_refresh_token_shows_when_and_from_where(alice: World) -> None:

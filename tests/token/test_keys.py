@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from authsvc.core import certificates
 from authsvc.core.errors import InvalidCredentials
 from authsvc.token import keys
 from authsvc.token.grants import Access
@@ -99,6 +100,44 @@ def test_a_token_outlives_any_number_of_rotations(store: KeyStore, monkeypatch: 
     monkeypatch.setattr(keys, "utcnow", lambda: datetime.now(UTC) + timedelta(hours=2))
     store.rotate()
     assert len(store.public_keys()) == 2, "nobody needs the others any more"
+
+
+def test_keys_of_the_future_are_made_anew(store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was days ahead when they were made, and was set right since."""
+
+    def ahead(days: int) -> None:
+        for module in (certificates, keys):
+            monkeypatch.setattr(module, "utcnow", lambda: datetime.now(UTC) + timedelta(days=days))
+
+    assert not store.is_due()
+    ahead(3)
+    store.rotate()
+    ahead(0)
+    assert store.is_due()
+    bundle = store.bundle.read_bytes()
+    store.prepare()
+    assert not store.is_due()
+    assert store.bundle.read_bytes() == bundle
+    ahead(3)
+    other = KeyStore(tmp_path / "others")
+    other.prepare()
+    bundle = other.bundle.read_bytes()
+    ahead(0)
+    other.prepare()
+    assert other.bundle.read_bytes() != bundle
+    token = issuer_of(other).issue("", [], int(time.time())).decode()
+    (authority,) = x509.load_pem_x509_certificates(other.bundle.read_bytes())
+    leaf = leaf_of(token)
+    leaf.verify_directly_issued_by(authority)
+    assert leaf.not_valid_before_utc < datetime.now(UTC) > authority.not_valid_before_utc
+
+
+def test_a_clock_that_was_an_hour_ahead_harms_nobody(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (certificates, keys):
+        monkeypatch.setattr(module, "utcnow", lambda: datetime.now(UTC) + timedelta(hours=1))
+    store.rotate()
+    leaf = leaf_of(issuer_of(store).issue("", [], int(time.time())).decode())
+    assert leaf.not_valid_before_utc < datetime.now(UTC)
 
 
 def test_who_rotate_at_once_lose_no_leaf(store: KeyStore) -> None:

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from authsvc.core.crypto import write_private
 from authsvc.core.db import db
 from authsvc.core.layout import Layout
+from authsvc.core.names import MARKER
 from authsvc.core.settings import Settings
 from authsvc.inbox.models import InboxEvent
 from tests.support.rounds import rounds
@@ -74,6 +75,12 @@ def test_what_we_read_ourselves_is_not_kept(receiver: FlaskClient) -> None:
     ]
     assert post(receiver, envelope(*events)).status_code == 202
     assert len(stored(receiver)) == 2
+
+
+def test_what_becomes_of_our_marker_is_nobodys_concern(receiver: FlaskClient) -> None:
+    events = [event(action, MARKER, DIGEST, actor={"name": "tidegate:worker"}) for action in ("push", "pull", "delete")]
+    assert post(receiver, envelope(*events)).status_code == 202
+    assert stored(receiver) == []
 
 
 def test_a_bad_event_spoils_no_good_one(receiver: FlaskClient) -> None:

@@ -20,7 +20,7 @@ from authsvc.authn.backends.ldap.schemas import (
     TraceRequestSchema,
 )
 from authsvc.authn.backends.ldap.trace import trace
-from authsvc.core.api import Blueprint, ListArguments
+from authsvc.core.api import Blueprint, PageArguments
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.rbac.guard import require_sysadmin, require_system
@@ -31,11 +31,11 @@ blueprint = Blueprint("ldap", __name__, url_prefix="/ldap", description="Directo
 _PING_STEPS = 9  # as far as a directory can be tried without a user
 
 
-class UserSearchArguments(ListArguments):
+class UserSearchArguments(PageArguments):
     username = fields.String(load_default="", validate=validate.Length(max=255))
 
 
-class GroupSearchArguments(ListArguments):
+class GroupSearchArguments(PageArguments):
     groupname = fields.String(load_default="", validate=validate.Length(max=255))
     groupdn = fields.String(load_default="", validate=validate.Length(max=512))
 
