@@ -44,10 +44,11 @@ def test_a_second_start_is_warm_and_changes_nothing(own_stack: Stack) -> None:
     assert stack.api("GET", "/users/current").status_code == 200
 
 
-def test_a_second_one_on_the_same_ports_says_so(stack: Stack) -> None:
-    second = stack.cli("up", check=False)
+def test_another_one_on_the_same_ports_says_so(stack: Stack, tmp_path: Path) -> None:
+    other = Stack(tmp_path / "other", environ=stack.environ | {"TIDEGATE_STATE_DIR": str(tmp_path / "other")})
+    second = other.cli("up", check=False)
     assert second.returncode != 0
-    assert "running already" in second.stderr
+    assert "cannot be used (Address already in use): does something else listen there?" in second.stderr
     assert "Traceback" not in second.stderr
 
 
