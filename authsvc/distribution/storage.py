@@ -7,6 +7,7 @@ whoever pushes it; so it is moved out of the way, and pushing again mends what i
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import structlog
 
 _BLOBS, _REPOSITORIES = "docker/registry/v2/blobs", "docker/registry/v2/repositories"
+_SETTLED = 60.0  # seconds after which nobody is writing a link any more
 _ASIDE = "damaged"  # beside the registry's own directory
 
 log = structlog.get_logger(component="storage")
@@ -43,10 +45,12 @@ class Storage:
 
     def drop_empty_links(self, repository: str) -> None:
         """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
-        it again, and never writes the link anew."""
+        it again, and never writes the link anew. One that is new is only just being written."""
+        before = time.time() - _SETTLED
         for link in self._layers(repository).glob("*/*/link"):
             with suppress(FileNotFoundError):
-                if link.stat().st_size == 0:
+                status = link.stat()
+                if status.st_size == 0 and status.st_mtime < before:
                     link.unlink()
                     log.warning("empty_link_dropped", repository=repository, digest=link.parent.name)
 

@@ -12,15 +12,15 @@ import hashlib
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
 from flask import Flask
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 
 from authsvc.core.clock import rfc3339
 from authsvc.core.crypto import write_private
@@ -36,13 +36,11 @@ from authsvc.projects.models import Project
 from authsvc.rbac.roles import Role
 from authsvc.secrets.service import issue_access_token
 from authsvc.users import service as users
-from authsvc.users.models import User
+from authsvc.users.models import User, UserIdentity
 
 NAME = "tidegate-selftest"
 _RECORDED_WITHIN = 10.0
 _KILLED = timedelta(minutes=10)  # a run that began so long ago is over
-
-
 _ACTOR = "tidegate:selftest"
 
 
@@ -91,7 +89,7 @@ class SelfTest:
             user = users.create(_ACTOR, username=name, password=None)
             token, _ = issue_access_token(_ACTOR, user, "self-test", days=1, scope=None, networks=())
             projects.create(_ACTOR, user.id, name)
-            left_over = db.session.scalars(select(Project).where(*_of_killed(Project.name, Project.creation_time))).all()
+            left_over = [project for _, projects_of_one in left_overs() for project in projects_of_one]
             for project in left_over:
                 members.add(_ACTOR, project, user, Role.PROJECT_ADMIN)
             return _Visitor(user.id, name, token, name, tuple(project.name for project in left_over))
@@ -102,8 +100,7 @@ class SelfTest:
             self._request("DELETE", f"/api/v2.0/projects/{project}/repositories/hello", headers=basic)
             self._request("DELETE", f"/api/v2.0/projects/{project}", headers=basic)
         with self._app.app_context(), transaction():
-            killed = db.session.scalars(select(User).where(*_of_killed(User.username, User.creation_time))).all()
-            for user in (users.get(visitor.user_id), *killed):
+            for user in (users.get(visitor.user_id), *(user for user, _ in left_overs())):
                 users.delete(_ACTOR, user)
 
     def _login(self, visitor: _Visitor) -> None:
@@ -183,8 +180,16 @@ class SelfTest:
             raise SelfTestFailed(f"{method} {path.partition('?')[0]}: {error}") from error
 
 
-def _of_killed(name: InstrumentedAttribute[str], since: InstrumentedAttribute[datetime]) -> tuple[ColumnElement[bool], ...]:
-    return name.startswith(f"{NAME}-"), since < utcnow() - _KILLED
+def left_overs() -> list[tuple[User, Sequence[Project]]]:
+    """The users of runs that were killed, each with his projects. They have neither a password nor a source that they come from,
+    unlike anybody else who may have such a name."""
+    theirs = users.all_users().where(User.username.startswith(f"{NAME}-"), User.creation_time < utcnow() - _KILLED)
+    nobodys = theirs.where(User.password_hash.is_(None), User.id.not_in(select(UserIdentity.user_id)))
+    return [(user, _projects_of(user)) for user in db.session.scalars(nobodys.order_by(User.id)).all()]
+
+
+def _projects_of(user: User) -> Sequence[Project]:
+    return db.session.scalars(select(Project).where(Project.owner_id == user.id)).all()
 
 
 def trouble(app: Flask, settings: Settings) -> str:
