@@ -40,9 +40,13 @@ class Api(SmorestApi):  # type: ignore[misc] # it carries no types
     """flask-smorest with our error shape and a complete document."""
 
     def __init__(self, app: Flask) -> None:
+        self.spec: Any = None
         self._undocumented: list[Blueprint] = []
         self._documenting = threading.Lock()
         super().__init__(app)
+
+    def _init_spec(self, **_options: Any) -> None:
+        """Made when it is asked for."""
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         messages = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
@@ -58,6 +62,8 @@ class Api(SmorestApi):  # type: ignore[misc] # it carries no types
 
     def _openapi_json(self) -> Response:
         with self._documenting:
+            if self.spec is None:
+                super()._init_spec()
             while self._undocumented:
                 blueprint = self._undocumented.pop(0)
                 blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
