@@ -70,11 +70,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(0), append=False)
         elif "live" in item.path.parts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180))
-    # What knows no database has nothing to say about the second and third one.
     if config.getoption("--database") != "sqlite":
-        known = [item for item in items if "databases" in getattr(item, "fixturenames", ())]
+        known = [item for item in items if _knows_a_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in known])
         items[:] = known
+
+
+def _knows_a_database(item: pytest.Item) -> bool:
+    """What does not has nothing to say about the second and third one."""
+    return "databases" in getattr(item, "fixturenames", ()) and item.get_closest_marker("once") is None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """Points at which tests kill a process, to see what is left: `AUTHSVC_FAILPOINT=name:count,...` kills it as it gets to `name`
-for the `count`-th time, and says so on standard error; where `AUTHSVC_FAILPOINT_WHILE` names a file, as long as there is one.
-Without the first variable, which only tests set, a point does nothing."""
+for the `count`-th time, and says so on standard error; where `AUTHSVC_FAILPOINT_ARMED` is a file, only at those points that stand
+in it at that moment. Without the first variable, which only tests set, a point does nothing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _read(text: str) -> dict[str, tuple[int, Iterator[int]]]:
 
 
 _points = _read(os.environ.get("AUTHSVC_FAILPOINT", ""))
-_while = os.environ.get("AUTHSVC_FAILPOINT_WHILE")
+_armed = os.environ.get("AUTHSVC_FAILPOINT_ARMED")
 
 
 def failpoint(name: str) -> None:
     """Die here, if this is the point and the time."""
-    if name not in _points or (_while and not Path(_while).exists()):
+    if name not in _points or (_armed and name not in Path(_armed).read_text().split()):
         return
     times, reached = _points[name]
     if next(reached) == times:

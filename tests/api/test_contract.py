@@ -25,6 +25,7 @@ from tests.api.matrix import Matrix
 from tests.support.rounds import rounds
 
 _PARTS = 4  # each well within the time of a test
+EXAMPLES = rounds(5, 40)  # of each operation
 CHECKS: list[Any] = [
     checks.status_code_conformance,
     checks.content_type_conformance,
@@ -33,25 +34,20 @@ CHECKS: list[Any] = [
 ]
 
 
-@pytest.fixture
-def examples(request: pytest.FixtureRequest) -> int:
-    """Requests of each operation: fewer on the second and third database: what a request may look like is tried on the first."""
-    return rounds(5, 40) if request.config.getoption("--database") == "sqlite" else rounds(3, 8)
-
-
+@pytest.mark.once
 @pytest.mark.parametrize("part", range(_PARTS))
-def test_the_document_is_true(matrix: Matrix, part: int, examples: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_document_is_true(matrix: Matrix, part: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     schema = schemathesis.openapi.from_wsgi("/api/v2.0/openapi.json", matrix.world.front)
     wrong: list[str] = []
     for result in islice(schema.get_all_operations(), part, None, _PARTS):
         operation: APIOperation[Any, Any, Any, Any] = result.ok()  # type: ignore[union-attr] # it raises if it is none
         if "200" in operation.definition.raw["responses"] or "201" in operation.definition.raw["responses"]:
-            wrong += _try(matrix, operation, examples)
+            wrong += _try(matrix, operation)
     assert not wrong, f"{len(wrong)} operations:\n" + "\n".join(wrong)
 
 
-def _try(matrix: Matrix, operation: APIOperation[Any, Any, Any, Any], examples: int) -> list[str]:
+def _try(matrix: Matrix, operation: APIOperation[Any, Any, Any, Any]) -> list[str]:
     """What is wrong with an operation."""
     modes = [operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
     path = operation.path.removeprefix("/api/v2.0")
@@ -59,7 +55,7 @@ def _try(matrix: Matrix, operation: APIOperation[Any, Any, Any, Any], examples: 
 
     @seed(1)
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -18,7 +18,6 @@ from tests.api.matrix import Matrix
 from tests.api.operations import OPERATIONS, Operation
 from tests.support.world import PASSWORD, World, basic
 
-once = pytest.mark.slow  # and the same on every database: it need not be tried on the second and third
 # Harbor's CVE-2019-16097 and what else a server owns (T003).
 OWNED = {
     "admin_role_in_auth": True,
@@ -98,7 +97,7 @@ def _fields(document: dict[str, Any], operation: Operation) -> set[str]:
     return {field for field, about in properties.items() if not about.get("readOnly")}
 
 
-@once
+@pytest.mark.once
 def test_no_body_sets_what_its_schema_does_not_name(matrix: Matrix) -> None:
     """T003: the same request with and without each field that a server owns leaves the same rows. What differs between two
     runs without them (times, secrets, ids that were used up) is not looked at."""
@@ -115,7 +114,7 @@ def test_no_body_sets_what_its_schema_does_not_name(matrix: Matrix) -> None:
                 assert [a for a, _ in fixed] == [c for _, c in fixed], (str(operation), table)
 
 
-@once
+@pytest.mark.once
 def test_lists_cannot_be_asked_about_what_they_do_not_show(matrix: Matrix) -> None:
     """T024 (Harbor's CVE-2025-30086): `q` and `sort` on a column that is secret are refused, not answered with nothing."""
     columns = sorted({c.name for table in Base.metadata.sorted_tables for c in table.columns if SECRET.search(c.name)})
@@ -154,7 +153,7 @@ def _log_in(world: World) -> None:
 OTHER_SITES: tuple[dict[str, str], ...] = ({}, {"Origin": "https://evil.example.com"}, {"Sec-Fetch-Site": "cross-site"})
 
 
-@once
+@pytest.mark.once
 def test_a_session_changes_nothing_for_other_sites(matrix: Matrix) -> None:
     """T006: every operation that changes something, with a cookie and nothing that says that our own pages ask."""
     _log_in(matrix.world)
@@ -167,7 +166,7 @@ def test_a_session_changes_nothing_for_other_sites(matrix: Matrix) -> None:
             assert ours.status_code == operation.expected(ops.ADMIN), (str(operation), ours.text)
 
 
-@once
+@pytest.mark.once
 def test_a_cookie_is_never_what_wrong_credentials_fall_back_to(matrix: Matrix) -> None:
     _log_in(matrix.world)
     wrong = basic("robot$nobody", "wrong") | {"Sec-Fetch-Site": "same-origin"}
@@ -176,12 +175,13 @@ def test_a_cookie_is_never_what_wrong_credentials_fall_back_to(matrix: Matrix) -
         assert response.status_code == 401, str(operation)
 
 
-@once
+@pytest.mark.once
 def test_no_answer_to_basic_credentials_sets_a_cookie(matrix: Matrix) -> None:
     for operation in OPERATIONS:
         assert "Set-Cookie" not in matrix.ask(operation, ops.ADMIN).headers, str(operation)
 
 
+@pytest.mark.once
 def test_strangers_cannot_tell_what_is_missing_from_what_is_not_theirs(matrix: Matrix) -> None:
     """T009: the same status, code and headers for a project that exists and for one that does not."""
     for operation in OPERATIONS:

@@ -25,7 +25,10 @@ from tests.api.operations import ADMIN
 from tests.support.ports import free_ports
 from tests.support.waiting import until_up
 
-pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute")  # the client's own
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute"),  # the client's own
+]
 
 P, R = {"project_name_or_id": "{project_name}"}, {"project_name": "{project_name}", "repository_name": "{repository_name}"}
 ARTIFACT = R | {"reference": "{reference}"}

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.stack import Stack
-
-# These tests mostly wait, so that they can afford to know who made what somebody forgot to close.
-tracemalloc.start(8)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,10 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -24,18 +26,11 @@ from tests.support.rounds import rounds
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-KILLS = rounds(2, 20)
+KILLS = rounds(3, 20)
 PUSHERS, TAGS = 3, 5
-# How often a process gets to the point before it dies there. What is left over is settled: for that, others have to die first.
-POINTS = {
-    "asked": "asked:3",
-    "let-in": "let-in:3",
-    "forwarded": "forwarded:3",
-    "recording": "recording:3",
-    "recorded": "recorded:3",
-    "settle": "forwarded:3,settle:2",
-    "recorder": "recorder:2",
-}
+# How often a process gets to the point before it dies there.
+POINTS = {"asked": 3, "let-in": 3, "forwarded": 3, "recording": 3, "recorded": 3, "settle": 2, "recorder": 2}
+BEFORE = {"settle": "forwarded"}  # what is left over is settled: for that, others have to die first
 
 
 class Pusher:
@@ -91,37 +86,53 @@ def indexed(stack: Stack, repository: str) -> dict[str, str]:
     return dict(rows(stack, f"{tags} WHERE r.name = '{repository}'"))
 
 
+@dataclass(frozen=True)
+class Deadly:
+    """A running stack whose processes die at the points that are armed."""
+
+    stack: Stack
+    armed: Path
+
+    @contextmanager
+    def at(self, point: str) -> Iterator[None]:
+        self.armed.write_text(f"{point} {BEFORE.get(point, '')}")
+        try:
+            yield
+        finally:
+            self.armed.write_text("")
+
+
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A stack that is not started, whose state is kept: each start but the first is a warm one."""
-    return Stack(tmp_path_factory.mktemp("failpoints"))
+def deadly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deadly]:
+    made = Deadly(Stack(tmp_path_factory.mktemp("failpoints")), tmp_path_factory.mktemp("points") / "armed")
+    made.armed.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTHSVC_FAILPOINT", ",".join(f"{point}:{times}" for point, times in POINTS.items()))
+        patch.setenv("AUTHSVC_FAILPOINT_ARMED", str(made.armed))
+        try:
+            made.stack.start()
+            yield made
+        finally:
+            made.stack.stop()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
-def test_kill_9(state: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, point: str) -> None:
-    armed = tmp_path / "armed"
-    armed.touch()
-    monkeypatch.setenv("AUTHSVC_FAILPOINT", POINTS[point])
-    monkeypatch.setenv("AUTHSVC_FAILPOINT_WHILE", str(armed))
-    try:
-        _kill_and_compare(state.start(), point, armed)
-    finally:
-        state.stop()
-
-
-def _kill_and_compare(stack: Stack, point: str, armed: Path) -> None:
-    repository, start = f"library/{point}", time.monotonic()
+def test_kill_9(deadly: Deadly, point: str) -> None:
+    stack, repository, start = deadly.stack, f"library/{point}", time.monotonic()
+    before = died(stack, point)
     pushers = [Pusher(stack, repository, f"p{number}") for number in range(PUSHERS)]
-    _push_until(lambda: died(stack, point) >= KILLS, pushers)
-    armed.unlink()  # what is left over is recorded by processes that live; a reconciler that dies is taken up a minute later only
+    with deadly.at(
+        point
+    ):  # what is left over is recorded by processes that live; a reconciler that dies is taken up a minute later
+        _push_until(lambda: died(stack, point) >= before + KILLS, pushers)
     acknowledged = [one for pusher in pushers for one in pusher.acknowledged]
     eventually(lambda: rows(stack, "SELECT id FROM intents") == [])
     noted = Counter(row[0] for row in rows(stack, f"SELECT request_id FROM audit_logs WHERE resource LIKE '{repository}:%'"))
     lost = {request_id for request_id, *_ in acknowledged} - noted.keys()
     twice = {request_id: times for request_id, times in noted.items() if times > 1}
     print(
-        f"{point}: {died(stack, point)} kills in {time.monotonic() - start:.0f} s, {len(acknowledged)} pushes acknowledged, "
+        f"{point}: {died(stack, point) - before} kills in {time.monotonic() - start:.0f} s, {len(acknowledged)} pushes acknowledged, "
         f"{sum(pusher.failed for pusher in pushers)} tries failed, {len(lost)} lost, {len(twice)} noted twice"
     )
     assert (lost, twice) == (set(), {})

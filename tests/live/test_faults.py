@@ -17,7 +17,7 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 # Pushes go on until so many processes were killed: however fast the machine is, and however slow, that is what is tried.
-KILLS, PUSHES, REPOSITORIES, THREADS = rounds(6, 100), rounds(50, 500), 5, 4
+KILLS, PUSHES, REPOSITORIES, THREADS = rounds(4, 100), rounds(50, 500), 5, 4
 SEED = 20261124
 
 

@@ -8,10 +8,11 @@ import requests
 
 from authsvc.rbac.roles import Role
 from tests.support.people import make_team
+from tests.support.rounds import rounds
 from tests.support.stack import Stack
 from tests.support.world import granted_by
 
-ROUNDS, QUESTIONS = 20, 100
+ROUNDS, QUESTIONS = rounds(5, 20), rounds(50, 100)
 
 
 def test_no_stale_answer_from_four_processes(own_stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,22 +62,24 @@ def are_free(stack: Stack) -> bool:
     return True
 
 
-def test_masters_leave_no_workers_behind(own_stack: Stack) -> None:
-    stack = own_stack.start()
-    before = len(members(session(stack)))
-    for program in PROGRAMS:
-        kill(stack.pids(program)[0])
-        eventually(lambda: is_well(stack) and len(members(session(stack))) == before)
-    RawClient(stack, stack.admin).push("library/app", "v1")
-    number = session(stack)
-    assert stack.cli("down").returncode == 0
-    assert members(number) == set()
-    assert are_free(stack)
-    assert "not running here" in stack.cli("down").stdout
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for many deaths; nobody has started it yet."""
+    made = Stack(tmp_path_factory.mktemp("tree"))
+    yield made
+    made.stop()
 
 
-def test_the_supervisor_is_started_again(own_stack: Stack) -> None:
-    stack = own_stack.start()
+@pytest.fixture
+def standing(kept: Stack) -> Stack:
+    """The same, running."""
+    if kept.process is None or kept.process.poll() is not None:
+        kept.start()
+    return kept
+
+
+def test_the_supervisor_is_started_again(standing: Stack) -> None:
+    stack = standing
     old = session(stack)
     kill(old)
     eventually(lambda: session(stack) != old and is_well(stack))
@@ -86,9 +89,9 @@ def test_the_supervisor_is_started_again(own_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("also", [(), ("nginx",), ("nginx", "token", "api")])
-def test_after_a_killed_up_the_next_one_starts(own_stack: Stack, also: tuple[str, ...]) -> None:
+def test_after_a_killed_up_the_next_one_starts(standing: Stack, also: tuple[str, ...]) -> None:
     """Also when supervisord and masters were killed in the same moment, and their workers hold the ports."""
-    stack = own_stack.start()
+    stack = standing
     old = session(stack)
     assert stack.process is not None
     masters = [stack.pids(program)[0] for program in also]
@@ -100,8 +103,8 @@ def test_after_a_killed_up_the_next_one_starts(own_stack: Stack, also: tuple[str
     assert is_well(stack)
 
 
-def test_a_second_one_is_told_and_changes_nothing(own_stack: Stack) -> None:
-    stack = own_stack.start()
+def test_a_second_one_is_told_and_changes_nothing(standing: Stack) -> None:
+    stack = standing
     config = {path: path.read_bytes() for path in (stack.state_dir / "config").iterdir()}
     for command in ("up", "prepare"):
         refused = stack.cli(command, check=False)
@@ -112,6 +115,20 @@ def test_a_second_one_is_told_and_changes_nothing(own_stack: Stack) -> None:
     assert f"process {stack.process.pid}" in shown.stdout  # type: ignore[union-attr]
     assert "unhealthy" not in shown.stdout
     assert all(not part.get("warning") for part in stack.api("GET", "/health").json()["components"])
+
+
+def test_masters_leave_no_workers_behind(standing: Stack) -> None:
+    stack = standing
+    before = len(members(session(stack)))
+    for program in PROGRAMS:
+        kill(stack.pids(program)[0])
+        eventually(lambda: is_well(stack) and len(members(session(stack))) == before)
+    RawClient(stack, stack.admin).push("library/app", "v1")
+    number = session(stack)
+    assert stack.cli("down").returncode == 0
+    assert members(number) == set()
+    assert are_free(stack)
+    assert "not running here" in stack.cli("down").stdout
 
 
 def test_a_locked_out_host_starts(own_stack: Stack) -> None:

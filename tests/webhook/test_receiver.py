@@ -105,6 +105,7 @@ def test_never_a_redirect(receiver: FlaskClient) -> None:
         assert receiver.post(path, data=b"{}", headers=SECRET).status_code in (404, 405)
 
 
+@pytest.mark.once
 def test_thousands_of_mutations_between_good_ones(receiver: FlaskClient) -> None:
     """0 errors, and every good event is stored."""
     chance = random.Random(20261124)
