@@ -11,9 +11,11 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import structlog
 from flask import Flask
 
 from authsvc.authn import credentials, lockout
@@ -21,9 +23,13 @@ from authsvc.authn.credentials import Basic, Bearer
 from authsvc.authn.identity import Identity
 from authsvc.authn.onboarding import Proof, welcome
 from authsvc.authn.snapshot import Snapshot
-from authsvc.core.errors import Denied, InvalidCredentials, PasswordChangeRequired
+from authsvc.core import origin
+from authsvc.core.db import reading
+from authsvc.core.errors import Denied, DomainError, InvalidCredentials, PasswordChangeRequired
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.rules import TOKENS, limited, may_come_from
+
+log = structlog.get_logger(component="login")
 
 _MAX_REMEMBERED = 100_000
 _KEY = os.urandom(32)
@@ -96,14 +102,18 @@ class Authentication:
         """
         if not header:
             return ANONYMOUS, None
-        key = fingerprint("header", header)
-        found = self._known(key, snapshot, address)
-        if found is None:
-            credential = credentials.parse(header)
-            if credential is None:
-                return ANONYMOUS, None
-            found = self._prove(key, credential, snapshot, address)
-        return found if temporary else _with_own_password(found)
+        key, credential = fingerprint("header", header), None
+        try:
+            found = self._known(key, snapshot, address)
+            if found is None:
+                credential = credentials.parse(header)
+                if credential is None:
+                    return ANONYMOUS, None
+                found = self._prove(key, credential, snapshot, address)
+            return found if temporary else _with_own_password(found)
+        except DomainError as error:
+            self._tell(credential, error, snapshot, address)
+            raise
 
     def check(
         self, credential: Basic, snapshot: Snapshot, address: str, *, temporary: bool = False
@@ -114,8 +124,29 @@ class Authentication:
             InvalidCredentials, Denied, PasswordChangeRequired: as `identify`.
         """
         key = fingerprint("credential", credential.username, credential.secret)
-        found = self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
-        return found if temporary else _with_own_password(found)
+        try:
+            found = self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
+            return found if temporary else _with_own_password(found)
+        except DomainError as error:
+            self._tell(credential, error, snapshot, address)
+            raise
+
+    def _tell(self, credential: Basic | Bearer | None, error: DomainError, snapshot: Snapshot, address: str) -> None:
+        """One line in the log of a refusal."""
+        account = ""
+        if isinstance(credential, Basic):
+            with suppress(Exception), self._app.app_context(), reading():  # the reason may be that the database is away
+                account = lockout.account_of(credential, snapshot.configured("robot_name_prefix"))
+        come_from = origin.current()
+        log.info(
+            "login_refused",
+            account=account,
+            code=error.code,
+            reason=error.message,
+            address=address,
+            user_agent=come_from.user_agent,
+            request_id=come_from.request_id,
+        )
 
     def _known(self, key: bytes, snapshot: Snapshot, address: str) -> tuple[Principal, Identity] | None:
         identity = self._recall(key, snapshot)

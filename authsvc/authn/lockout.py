@@ -74,6 +74,13 @@ def require_own_password(username: str, password: str) -> None:
         raise Forbidden(error.message) from None
 
 
+def account_of(credential: Basic, robot_prefix: str) -> str:
+    """Whose credential that is, for logs: the name of a user, or of a robot by its form; or a digest of what is nobody's name.
+    Needs a transaction."""
+    is_robots = credential.username.startswith((robot_prefix, users.robot_alias(robot_prefix)))
+    return credential.username[:300] if is_robots else _account(credential.username, credential.user)
+
+
 def _account(login: str, user: Glimpse | None) -> str:
     """What the guesses are counted under: one name for a user's name and e-mail."""
     # What is nobody's name may be a password that was typed into the wrong field.

@@ -1,10 +1,11 @@
 """Where a change comes from, for the audit log: set by each edge (request, event, command), read by `audit`."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,15 @@ class Origin:
     address: str = ""
     user_agent: str = ""
     request_id: str = ""
+
+
+def asking(environ: Mapping[str, Any]) -> Origin:
+    """Of a request, as nginx tells of it (WSGI)."""
+    return Origin(
+        str(environ.get("HTTP_X_REAL_IP") or environ.get("REMOTE_ADDR") or "")[:64],
+        environ.get("HTTP_USER_AGENT", "")[:255],
+        environ.get("HTTP_X_REQUEST_ID", "")[:64],
+    )
 
 
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 - frozen

@@ -69,6 +69,12 @@ def decision(
     )
 
 
+def tell(refused: Decision) -> None:
+    """One line in the log of a refusal: who was refused what, from where and why, by the ids that client and nginx know it by."""
+    names = ("username", "method", "repository", "reference", "status", "rule", "message", "address", "user_agent", "request_id")
+    log.info("refused", decision=refused.id, **{name: getattr(refused, name) for name in names})
+
+
 class Recorder:
     """Writes decisions in the background, where each must be fast: refusals of reads. Under a flood the oldest are dropped."""
 

@@ -77,6 +77,7 @@ class GateEndpoint:
         key = fingerprint("refused", method, uri, header, address)
         if (known := _recall(snapshot, key)) is not None:
             return known.status, known.headers
+        origin.set_current(origin.asking(environ))
         caller = asked = None
         try:
             asked = parse(method, uri)
@@ -124,14 +125,9 @@ class GateEndpoint:
         if caller is not None and asked is not None and refused.challenge is None:
             decision_id = decisions.new_id()
             project = snapshot.project(asked.project)
-            origin.set_current(
-                origin.Origin(
-                    environ.get("HTTP_X_REAL_IP", "")[:64],
-                    environ.get("HTTP_USER_AGENT", "")[:255],
-                    environ.get("HTTP_X_REQUEST_ID", "")[:64],
-                )
-            )
-            self._recorder.note(decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal))
+            decision = decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal)
+            decisions.tell(decision)
+            self._recorder.note(decision)
         body = json.dumps(answers.body(refusal, decision_id))  # ASCII, as headers must be
         headers = [_NO_LENGTH, ("X-Gate-Status", str(refusal.status)), ("X-Gate-Body", body)]
         if refused.challenge is not None:

@@ -144,8 +144,10 @@ def _refuse(gate: Gate, refused: Refused, caller: Caller | None, asked: Asked | 
     if caller is not None and asked is not None and refused.challenge is None:
         decision_id = decisions.new_id()
         project = gate.callers.snapshots.current().project(asked.project)
+        decision = decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal, refused.facts)
+        decisions.tell(decision)
         with transaction():
-            db.session.add(decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal, refused.facts))
+            db.session.add(decision)
     response = Response(orjson.dumps(answers.body(refusal, decision_id)), refusal.status, mimetype="application/json")
     if refused.challenge is not None:
         response.headers["WWW-Authenticate"] = gate.challenge(asked, refused.challenge)

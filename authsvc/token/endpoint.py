@@ -121,6 +121,7 @@ class TokenEndpoint:
         key = fingerprint("GET", header, query)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
+        origin.set_current(origin.asking(environ))
         question = questions.of_query(query, self._settings.token_service)
         principal, identity = self._authentication.identify(header, snapshot, _address(environ))
         caller = _Caller(principal, identity)
@@ -136,6 +137,7 @@ class TokenEndpoint:
         key = fingerprint("POST", form)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
+        origin.set_current(origin.asking(environ))
         question = questions.of_form(form, self._settings.token_service)
         credential = questions.credential_of_form(form)
         principal, identity = self._authentication.check(credential, snapshot, _address(environ))
@@ -179,7 +181,7 @@ class TokenEndpoint:
             self._uses.note(secret_id, _address(environ))
         is_login = identity is not None and question.scopes is None
         if is_login or question.offline:
-            if refresh_token := self._login(environ, question, caller):
+            if refresh_token := self._login(question, caller):
                 body["refresh_token"] = refresh_token
         else:
             encoded = orjson.dumps(body)
@@ -189,13 +191,10 @@ class TokenEndpoint:
             return encoded
         return orjson.dumps(body)
 
-    def _login(self, environ: Environ, question: Question, caller: _Caller) -> str:
+    def _login(self, question: Question, caller: _Caller) -> str:
         """Note a login; the refresh token for it, if one is asked for. Who shows one is given that one again."""
         if caller.identity is None:
             return ""
-        origin.set_current(
-            origin.Origin(_address(environ), environ.get("HTTP_USER_AGENT", "")[:255], environ.get("HTTP_X_REQUEST_ID", "")[:64])
-        )
         with self._app.app_context(), transaction():
             audit.record(caller.principal.name, "login", "user", caller.principal.name, description=question.client)
             if not question.offline or caller.identity.secret_id is not None:
@@ -245,7 +244,6 @@ def _refuse(start_response: StartResponse, error: DomainError, method: str) -> I
         body |= {"error": getattr(error, "error", wrong), "error_description": error.message}
     if error.code == "UNAUTHORIZED":
         headers.append(("WWW-Authenticate", 'Basic realm="tidegate"'))
-        log.info("login_refused", reason=error.message)
     return _respond(start_response, STATUS[error.code], body, headers)
 
 
