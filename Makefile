@@ -7,14 +7,14 @@ CODE := authsvc webhook tests
 TESTS := $(PYTHON) -m pytest --durations 12
 # Tests wait for servers and for each other more than they compute.
 JOBS := $(shell echo $$((2 * $$(nproc))))
-LIVE := $(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance tests/live
-UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/conformance
+LIVE := $(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance/oci tests/live tests/load
+UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/load --ignore tests/conformance/oci
 
 # Lines and branches that tests reach, also in the processes that they start. The floor only rises, here.
 COVER := --cov --cov-report=term
 FLOOR := 95.5
 
-.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live coverage bench lock clean
+.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live coverage load bench lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ live: .venv/test ## the whole stack with real clients
 coverage: .venv/test ## how much of the code unit tests (on SQLite) and live tests reach together; takes half as long again
 	$(UNIT) $(COVER)
 	$(LIVE) --timeout 900 --cov-append $(COVER) --cov-fail-under $(FLOOR)
+
+load: .venv/test ## minutes of everything at once, in peace and while processes are killed, on each database
+	@for database in sqlite postgresql mariadb; do LOAD_SECONDS=300 $(PYTHON) -m pytest -rP tests/load --database $$database || exit 1; done
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conformance import suite
-from tests.conformance.suite import Result
+from tests.conformance.oci import suite
+from tests.conformance.oci.suite import Result
 from tests.support import registry3
 from tests.support.gotools import NoGo
 from tests.support.registry import plain_registry
