@@ -1,5 +1,7 @@
 """gunicorn for the API, the pages and the webhook. Address and number of workers come from the command line."""
 
+from typing import Any
+
 worker_class = "gthread"
 threads = 4
 preload_app = True  # loaded once, shared by the workers; nothing connects before the fork
@@ -13,3 +15,9 @@ accesslog = None
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat files; a disk under load would fail the check
 control_socket_disable = True
+
+
+def on_reload(server: Any) -> None:
+    """On SIGHUP the new workers get an application that has read the settings anew, also with `preload_app`."""
+    server.app.callable = None
+    server.app.wsgi()

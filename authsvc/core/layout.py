@@ -64,6 +64,11 @@ class Layout:
         return self.root / "run" / "selftest.json"
 
     @property
+    def done(self) -> Path:
+        """What `up` has done last of what it was asked: `{"process", "done", "trouble"}`, a number that grows."""
+        return self.root / "run" / "done.json"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

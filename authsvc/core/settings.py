@@ -61,6 +61,7 @@ class Settings:
     oidc_check_seconds: int = 900
     oidc_grace_seconds: int = 3600
     job_workers: int = 4
+    drain_seconds: int = 60
     pull_grace: bool = False
     outgoing_allow: tuple[str, ...] = ()
     log_level: str = "info"

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import time
+from typing import Any
 
 import click
 
 from authsvc.core.base import create_base
 from authsvc.core.console import output_option, show
 from authsvc.core.db import db
+from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.stack import lock
 from authsvc.stack import prepare as preparation
 from authsvc.stack.selftest import trouble as tested
+from authsvc.stack.up import RELOAD, RESTART
 from authsvc.stack.up import up as run_up
 from authsvc.system import health
 
@@ -56,6 +61,46 @@ def down(settings: Settings, timeout: int) -> None:
         raise click.ClickException(f"process {owner} has not ended within {timeout} s; see {layout.logs}")
 
 
+def _ask(settings: Settings, number: int, timeout: int) -> None:
+    """Ask the `up` of this host for something, and wait until it is done."""
+    layout = Layout(settings)
+    owner = lock.owner(layout)
+    if not owner:
+        raise Conflict("Tidegate is not running here: `authsvc up` starts it")
+    before = _done(layout)
+    os.kill(owner, number)
+    deadline = time.monotonic() + timeout
+    while (done := _done(layout)) == before:
+        if time.monotonic() > deadline or not lock.owner(layout):
+            raise click.ClickException(f"it was not done within {timeout} s; see {layout.logs}")
+        time.sleep(0.1)
+    if done["trouble"]:
+        raise PreconditionFailed(f"nothing has changed: {done['trouble']}")
+
+
+def _done(layout: Layout) -> dict[str, Any]:
+    try:
+        return dict(json.loads(layout.done.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+@click.command()
+@click.option("--timeout", default=60, show_default=True, help="seconds to wait for it")
+@click.pass_obj
+def reload(settings: Settings, timeout: int) -> None:
+    """Read the file of settings and the certificate anew; nobody is cut off."""
+    _ask(settings, RELOAD, timeout)
+
+
+@click.command()
+@click.option("--timeout", default=300, show_default=True, help="seconds to wait until all is there again")
+@click.pass_obj
+def restart(settings: Settings, timeout: int) -> None:
+    """Stop everything in order, and start it by the settings as they are then."""
+    _ask(settings, RESTART, timeout)
+
+
 @click.command()
 @output_option
 @click.pass_obj
@@ -80,4 +125,4 @@ def selftest(settings: Settings) -> None:
     click.echo("login, push, pull and the record of it work")
 
 
-COMMANDS = (prepare, up, down, status, selftest)
+COMMANDS = (prepare, up, down, restart, reload, status, selftest)

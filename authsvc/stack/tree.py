@@ -60,6 +60,17 @@ class Tree:
         if self._supervisor is not None and self.is_alive:
             self._supervisor.terminate()
 
+    def hurry(self) -> None:
+        """Stop everything at once, whatever it carries."""
+        if self._supervisor is not None and self.is_alive:
+            self._supervisor.kill()  # its programs end with it
+
+    def tell(self, program: str, number: int) -> None:
+        """Send a signal to one of supervisord's programs, by its name in the configuration."""
+        for pid in _children_of(self._supervisor.pid if self._supervisor else 0):
+            if f"SUPERVISOR_PROCESS_NAME={program}".encode() in _environment(pid):
+                _send(pid, number)
+
     def wait(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Wait until supervisord has ended, and end orphans meanwhile; its status."""
         if self._supervisor is None:
@@ -126,7 +137,18 @@ def _of_session(session: int) -> list[int]:
 
 
 def _children() -> list[int]:
-    return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+    return _children_of(os.getpid())
+
+
+def _children_of(parent: int) -> list[int]:
+    return [int(pid) for path in Path(f"/proc/{parent}/task").glob("*/children") for pid in path.read_text().split()]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it has just ended
+        return []
 
 
 def _bury() -> None:

@@ -78,6 +78,7 @@ class Stack:
             "EXTERNAL_URL": self.url,
             "STATE_DIR": str(self.state_dir),
             "HTTP_PORT": str(port["http"]),
+            "DRAIN_SECONDS": "10",
             **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{port[name]}" for name in ("token", "api", "webhook", "registry")},
             # The whole live suite runs against another registry if one is named.
             **({"REGISTRY_PROGRAM": os.environ["TEST_REGISTRY_PROGRAM"]} if "TEST_REGISTRY_PROGRAM" in os.environ else {}),

@@ -1,0 +1,53 @@
+"""What `authsvc up` says when all is there: how to log in, what to trust, what to push, and what is not as it should be."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from authsvc.core.layout import Layout
+from authsvc.core.settings import Settings
+from authsvc.stack.prepare import ADMIN, Prepared
+from authsvc.system import health
+
+
+def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str) -> None:
+    host = settings.registry_host
+    tried = "a login, push, pull and its record were tried" if not trouble else f"BUT its self-test failed: {trouble}"
+    lines = ["", f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; {tried}.", ""]
+    if ready.first_password.exists():
+        lines += [
+            f"  Log in as   {ADMIN}",
+            f"  Password    {ready.first_password.read_text().strip()}   (shown this once; the pages will ask for another one)",
+            f"  Change it   authsvc users reset-password {ADMIN} --password-stdin",
+            "",
+        ]
+    if settings.tls and settings.tls_certificate is None:
+        ca = Layout(settings).ca_certificate
+        lines += [
+            "  Trust its certificate, once on each client:",
+            f"    docker      sudo install -D -m 644 {ca} /etc/docker/certs.d/{host}/ca.crt",
+            f"    podman      sudo install -D -m 644 {ca} /etc/containers/certs.d/{host}/ca.crt",
+            f"    containerd  sudo install -D -m 644 {ca} /etc/containerd/certs.d/{host}/ca.crt   (with config_path set)",
+            "",
+        ]
+    lines += [
+        "  Push something:",
+        f"    docker login {host} -u {ADMIN}",
+        f"    docker tag alpine {host}/library/alpine",
+        f"    docker push {host}/library/alpine",
+        "",
+        f"  API and its documentation: {settings.external_url}/api     Logs: {Layout(settings).logs}     Stop: Ctrl-C",
+        "",
+    ]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+    ready.first_password.unlink(missing_ok=True)
+
+
+def doubts(settings: Settings) -> None:
+    """Say what works and is not as it should be."""
+    for part in health.check(settings):
+        if part.error or part.warning:
+            click.echo(f"  Note: {part.name} {part.error or part.warning}", err=True)
