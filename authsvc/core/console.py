@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import wraps
@@ -14,6 +15,7 @@ import click
 from flask import Flask
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from authsvc.core import standing
@@ -65,16 +67,48 @@ def _require_database(settings: Settings) -> None:
         )
 
 
-def show(rows: Iterable[Mapping[str, Any]], output: str) -> None:
-    """Print rows as a table, or as a JSON list with the same names."""
-    rows = [{key: rfc3339(value) if isinstance(value, datetime) else value for key, value in row.items()} for row in rows]
+def show(rows: Iterable[Mapping[str, Any]], output: str, read: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> None:
+    """Print rows as a table, or as a JSON list with the same names; `read`: a row as people read it. What goes into a pipe is a
+    line for each row, however wide."""
+    rows = list(rows)
     if output == "json":
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(rows, indent=2, default=_plain))
         return
+    rows = [read(row) for row in rows]
     if not rows:
         click.echo("none", err=True)
         return
     table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
-    Console(highlight=False).print(table)
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
+    console = Console(highlight=False)
+    if not sys.stdout.isatty():
+        console.width = max(80, Measurement.get(console, console.options.update(width=100_000), table).maximum)
+    console.print(table)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    raise TypeError(f"{type(value).__name__} in a row")
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return rfc3339(value)
+        case Mapping():
+            return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(map(_cell, value))
+        case _:
+            return _visible(str(value))
+
+
+def _visible(text: str) -> str:
+    """Names that others made must not speak to the terminal."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 import click
 
+from authsvc.core.clock import rfc3339
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
@@ -35,7 +40,21 @@ def list_robots(project: str | None, output: str) -> None:
     place = projects.get_by_name(project).id if project else SYSTEM
     rows = service.described(db.session.scalars(service.of_place(place).order_by(Robot.name)))
     shown = ("id", "name", "disable", "expires_at", "permissions", "creation_time")
-    show(({name: row[name] for name in shown} for row in rows), output)
+    show(({name: row[name] for name in shown} for row in rows), output, _read)
+
+
+def _read(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A robot for a table: until when it lives, and what it may do where."""
+    until = row["expires_at"]
+    allowed = (
+        f"{place['namespace']}: " + " ".join(f"{access['resource']}:{access['action']}" for access in place["access"])
+        for place in row["permissions"]
+    )
+    return {
+        **row,
+        "expires_at": "never" if until == -1 else rfc3339(datetime.fromtimestamp(until, UTC)),
+        "permissions": "; ".join(allowed),
+    }
 
 
 @robots.command("create")
