@@ -18,7 +18,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
@@ -26,7 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 from authsvc.artifacts import journal, marker, record, settling
 from authsvc.artifacts import service as artifacts
-from authsvc.artifacts.intake import Fetched, fetch, store
+from authsvc.artifacts.intake import store
 from authsvc.artifacts.journal import Write
 from authsvc.audit import service as audit
 from authsvc.core.db import db, reading, transaction
@@ -42,30 +41,16 @@ from authsvc.jobs import leases
 from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
 from webhook.envelope import EnvelopeInvalid, RegistryEvent, parse
+from webhook.looking import Finding, look
 from webhook.registries import Watch
 
 BATCH = 50
 LEASE = "recorder"
 LEASE_SECONDS = 20
 _LOOK_SECONDS = 5  # then what was looked at is settled, however much of the batch is left
-# The registry tells of a push before it writes the tag. A tag that does not point where the event says is looked at
-# again after these waits (seconds); then what the registry has is the truth, whoever came in between.
-_SECOND_LOOKS = (0.1, 0.3, 1.0)
 _HELD = 0.2  # seconds until what somebody writes now is looked at again; twice as long each time
 
 log = structlog.get_logger(component="recorder")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the registry says about an event: its manifest, what its tag points to now, whether it is gone."""
-
-    event: RegistryEvent
-    manifest: Fetched | None = None
-    tagged: Fetched | None = None
-    tag_is_gone: bool = False
-    is_gone: bool = False
-    look_again: float | None = None
 
 
 _Looked = tuple[InboxEvent, Finding | Exception]
@@ -204,41 +189,6 @@ def _settle(stored: InboxEvent, finding: Finding | Exception, *, is_held: bool) 
         log.error("event_failed", event_id=stored.event_id, exc_info=error)
         inbox.postpone(stored, f"{type(error).__name__}: {error}")
     return True
-
-
-def look(client: RegistryClient, event: RegistryEvent, attempts: int = 0) -> Finding:
-    """Ask the registry what there is to know about an event that was looked at `attempts` times before.
-
-    Raises:
-        Unavailable: it does not answer.
-        ManifestInvalid: it holds something that we cannot read.
-    """
-    if event.action == "delete":
-        return _look_at_deletion(client, event)
-    if event.action != "push" or event.media_type not in ACCEPTED:
-        return Finding(event)
-    manifest = fetch(client, event.repository, event.digest)
-    now_tagged = client.digest_of(event.repository, event.tag) if event.tag else None
-    if not event.tag or now_tagged == event.digest:
-        return Finding(event, manifest, tagged=manifest if event.tag else None, is_gone=manifest is None)
-    tagged = fetch(client, event.repository, now_tagged) if now_tagged else None
-    waits = _SECOND_LOOKS[attempts:]
-    return Finding(
-        event,
-        manifest,
-        tagged,
-        tag_is_gone=tagged is None and not waits,
-        is_gone=manifest is None,
-        look_again=waits[0] if waits else None,
-    )
-
-
-def _look_at_deletion(client: RegistryClient, event: RegistryEvent) -> Finding:
-    if event.digest:
-        return Finding(event, is_gone=client.digest_of(event.repository, event.digest) is None)
-    digest = client.digest_of(event.repository, event.tag)
-    tagged = fetch(client, event.repository, digest) if digest else None
-    return Finding(event, tagged=tagged, tag_is_gone=tagged is None)
 
 
 def apply(finding: Finding) -> str:

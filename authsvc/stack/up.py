@@ -61,6 +61,7 @@ class Running:
         self._asked: int | None = None
         self._begins_anew = False
         self._done = 0
+        self._upkeep: Upkeep
 
     def run(self) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -69,8 +70,7 @@ class Running:
             signal.signal(number, self._ask)
         self._begin()
         while not self._stops:
-            upkeep = Upkeep(self._settings)
-            status = self._tree.wait(lambda upkeep=upkeep: self._meanwhile(upkeep))  # type: ignore[misc]
+            status = self._tree.wait(self._meanwhile)
             if self._begins_anew and not self._stops:
                 self._begins_anew = False
                 self._begin()
@@ -96,6 +96,7 @@ class Running:
         started = time.monotonic()
         app = create_base(self._settings)
         ready = preparation.prepare(app, self._settings)
+        self._upkeep = Upkeep(self._settings)  # before nginx reads what may be renewed at any moment
         self._tree.start()
         with app.app_context():
             wait_until_ready(self._settings, lambda: self._tree.is_alive and not self._stops)
@@ -107,8 +108,8 @@ class Running:
                 db.engine.dispose()
             self._note("")
 
-    def _meanwhile(self, upkeep: Upkeep) -> None:
-        upkeep.look()
+    def _meanwhile(self) -> None:
+        self._upkeep.look()
         asked, self._asked = self._asked, None
         if asked is None or self._stops:
             return
@@ -118,8 +119,9 @@ class Running:
                 self._settings, self._begins_anew = settings, True
                 self._tree.stop()
             else:
+                upkeep = Upkeep(settings)
                 self._reload(settings)
-                self._settings = settings
+                self._settings, self._upkeep = settings, upkeep
                 self._note("")
         except (DomainError, SettingsError, OSError) as error:
             log.error("not_reloaded", error=str(error))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live.test_tree import is_well, members, session
+from tests.live.test_tree import members, session
 from tests.support.rawclient import RawClient
 from tests.support.registry import digest_of
 from tests.support.stack import Stack
@@ -124,7 +124,7 @@ def test_settings_are_read_anew_and_nobody_is_cut_off(own_stack: Stack, file: Pa
     asking.join(60)
     assert (upload.status, seen) == (201, {200})
     assert (session(stack), stack.pids("nginx")[0]) == (number, nginx)
-    assert is_well(stack)
+    assert stack.is_well()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_cannot_be_used_changes_nothing(own_stack: Stack, file: Path, line:
         assert refused.returncode != 0
         assert said in refused.stderr
     assert session(stack) == number
-    assert is_well(stack)
+    assert stack.is_well()
 
 
 def test_what_needs_a_restart_is_said_and_done_by_one(own_stack: Stack, file: Path) -> None:
@@ -159,4 +159,4 @@ def test_what_needs_a_restart_is_said_and_done_by_one(own_stack: Stack, file: Pa
     assert session(stack) != number
     assert members(number) == set()
     assert len(stack.pids("api")) == 2
-    assert is_well(stack)
+    assert stack.is_well()

@@ -59,20 +59,10 @@ def _kill(stack: Stack, programs: list[str]) -> int:
     chance, kills = random.Random(SEED), 0
     while kills < KILLS:
         kills += stack.kill(chance.choice(programs))
-        while not _answers(stack):
+        while not stack.is_well():
             time.sleep(0.1)
         time.sleep(chance.uniform(0.5, 1.5))
     return kills
-
-
-def _answers(stack: Stack) -> bool:
-    try:
-        return (
-            stack.api("GET", "/health", params={"strict": "true"}).status_code == 200
-            and stack.token(auth=stack.admin).status_code == 200
-        )
-    except requests.RequestException:
-        return False
 
 
 def _index(stack: Stack) -> dict[tuple[str, str], str]:
@@ -108,7 +98,7 @@ def test_nothing_acknowledged_is_lost(own_stack: Stack, programs: list[str]) -> 
         f"seed {SEED}: {kills} processes killed, {pushers.retries} tries failed, {len(pushers.acknowledged)} pushes acknowledged"
     )
     assert pushers.given_up == []
-    eventually(lambda: _answers(stack))
+    eventually(stack.is_well)
     if "registry" in programs:  # what a killed registry had not delivered is lost with it; the reconciler finds it
         report = json.loads(stack.cli("reconcile").stdout)
         assert report["problems"] == []

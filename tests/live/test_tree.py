@@ -35,16 +35,6 @@ def members(number: int) -> set[int]:
     return found
 
 
-def is_well(stack: Stack) -> bool:
-    try:
-        return (
-            stack.api("GET", "/health", params={"strict": "true"}).status_code == 200
-            and stack.token(auth=stack.admin).status_code == 200
-        )
-    except requests.RequestException:
-        return False
-
-
 def kill(*pids: int) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -82,7 +72,7 @@ def test_the_supervisor_is_started_again(standing: Stack) -> None:
     stack = standing
     old = session(stack)
     kill(old)
-    eventually(lambda: session(stack) != old and is_well(stack))
+    eventually(lambda: session(stack) != old and stack.is_well())
     assert members(old) == set()
     assert stack.process is not None
     assert stack.process.poll() is None
@@ -100,7 +90,7 @@ def test_after_a_killed_up_the_next_one_starts(standing: Stack, also: tuple[str,
     stack.process.stdout.close()  # type: ignore[union-attr] # there is one
     stack.start()
     assert members(old) == set()
-    assert is_well(stack)
+    assert stack.is_well()
 
 
 def test_a_second_one_is_told_and_changes_nothing(standing: Stack) -> None:
@@ -122,7 +112,7 @@ def test_masters_leave_no_workers_behind(standing: Stack) -> None:
     before = len(members(session(stack)))
     for program in PROGRAMS:
         kill(stack.pids(program)[0])
-        eventually(lambda: is_well(stack) and len(members(session(stack))) == before)
+        eventually(lambda: stack.is_well() and len(members(session(stack))) == before)
     RawClient(stack, stack.admin).push("library/app", "v1")
     number = session(stack)
     assert stack.cli("down").returncode == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_tree import is_well, members, session
+from tests.live.test_tree import members, session
 from tests.load.crowd import Crowd
 from tests.support.databases import Databases
 from tests.support.rawclient import RawClient
@@ -62,7 +62,7 @@ def test_while_processes_are_killed(crowd: Crowd) -> None:
         time.sleep(SECONDS)
         over.set()
         killer.join(60)
-        eventually(lambda: is_well(crowd.stack), WELL_WITHIN)
+        eventually(crowd.stack.is_well, WELL_WITHIN)
         time.sleep(2)
     if IS_LONG:
         silences = {kind: crowd.longest_silence(kind) for kind in ("push", "login", "robot token", "pull")}

@@ -132,6 +132,14 @@ class Stack:
         query = {"service": "harbor-registry"} | ({"scope": scope} if scope else {})
         return requests.get(f"{self.url}/service/token", params=query, auth=auth, verify=str(self.ca), timeout=30)
 
+    def is_well(self) -> bool:
+        """Whether every part says that it is there, and a login works."""
+        try:
+            answers = self.api("GET", "/health", params={"strict": "true"}), self.token(auth=self.admin)
+        except requests.RequestException:
+            return False
+        return all(answer.status_code == 200 for answer in answers)
+
     def pids(self, program: str) -> list[int]:
         """The processes of one of the supervisor's programs (registry, token, api, webhook, worker, nginx), parents first."""
         marks = {
