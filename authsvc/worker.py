@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from authsvc.artifacts import settling
 from authsvc.audit.forward import LEASE as FORWARD_LEASE
 from authsvc.audit.forward import Forwarder
+from authsvc.core import pulse
 from authsvc.core.base import create_base
 from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, Unavailable
@@ -67,6 +68,7 @@ class Worker:
         """Work until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        pulse.begin(Layout(self._settings).pulse)
         with self.app.app_context(), transaction():
             jobs.launch_once("RECONCILE", EVENT)
         threads = [threading.Thread(target=self._loop, args=loop, name=name) for name, *loop in self._loops()]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from authsvc.app import Services, create_app
+from authsvc.core import pulse
 from authsvc.core.api import clean_path
+from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.gate import endpoint as gate
 from authsvc.gate.endpoint import GateEndpoint
@@ -20,6 +22,7 @@ class Front:
     """Sends what must be fast to its endpoint and all else to Flask."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.flask = create_app(settings)
         services: Services = self.flask.extensions["tidegate"]
         self._token = TokenEndpoint(
@@ -39,11 +42,19 @@ class Front:
 
 
 def create_front() -> Front:
-    """For servers: `granian --factory authsvc.wsgi:create_front`, `gunicorn 'authsvc.wsgi:create_front()'`."""
+    """For servers, such as gunicorn: `gunicorn 'authsvc.wsgi:create_front()'`."""
     settings = Settings.from_env()
     logs.configure(settings.log_level, "authsvc")
     front = Front(settings)
     # What was loaded so far stays for good: the collector need not look through it again and again, 15 % of a token's time.
     gc.collect()
     gc.freeze()
+    return front
+
+
+def create_watched_front() -> Front:
+    """For servers whose workers nobody looks after when they hang: `granian --factory authsvc.wsgi:create_watched_front`. It is
+    called in each worker."""
+    front = create_front()
+    pulse.begin(Layout(front.settings).pulse)
     return front

@@ -69,6 +69,11 @@ class Layout:
         return self.root / "run" / "done.json"
 
     @property
+    def pulse(self) -> Path:
+        """A file for each process that says by it that it is alive."""
+        return self.root / "run" / "pulse"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

@@ -32,6 +32,12 @@ def own_name() -> str:
     return f"{_space()}/{os.getpid()}/{_started(os.getpid())}"
 
 
+def is_here(name: str) -> bool:
+    """True if that process is certainly there, and has its number in our own space."""
+    space, pid, started = name.rsplit("/", 2)
+    return bool(space and started) and space == _space() and _started(int(pid)) == started
+
+
 def is_gone(name: str) -> bool:
     """True if that process has certainly ended; False where nobody here can know, as of another machine."""
     space, pid, started = name.rsplit("/", 2)

@@ -65,7 +65,7 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     layout = Layout(settings)
     standing.must_not_begin_anew(app, layout.root / "tidegate.db")
     os.umask(0o077)
-    for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.root / "run", layout.root / "nginx"):
+    for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.pulse, layout.root / "nginx"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _show_blobs_to_nginx(layout)
     KeyStore(layout.keys).prepare()

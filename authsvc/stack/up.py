@@ -21,6 +21,7 @@ from authsvc.stack import prepare as preparation
 from authsvc.stack.readiness import require_free_ports, wait_until_ready
 from authsvc.stack.tree import Tree
 from authsvc.stack.upkeep import Upkeep
+from authsvc.stack.watchdog import Watchdog
 from authsvc.stack.welcome import doubts, welcome
 
 RESTART, RELOAD = signal.SIGUSR1, signal.SIGUSR2
@@ -62,6 +63,7 @@ class Running:
         self._begins_anew = False
         self._done = 0
         self._upkeep: Upkeep
+        self._watchdog: Watchdog
 
     def run(self) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -96,6 +98,7 @@ class Running:
         started = time.monotonic()
         app = create_base(self._settings)
         ready = preparation.prepare(app, self._settings)
+        self._watchdog = Watchdog(self._layout.pulse)
         self._upkeep = Upkeep(self._settings)  # before nginx reads what may be renewed at any moment
         self._tree.start()
         with app.app_context():
@@ -110,6 +113,7 @@ class Running:
 
     def _meanwhile(self) -> None:
         self._upkeep.look()
+        self._watchdog.look()
         asked, self._asked = self._asked, None
         if asked is None or self._stops:
             return
