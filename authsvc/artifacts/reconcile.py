@@ -76,10 +76,10 @@ def run(
     _know_storage(client, insist=insist)
     with reading():
         projects = dict(db.session.execute(select(Project.name, Project.id)).all())
-        known = set(db.session.scalars(select(Repository.name)))
+        known = _known()
     stored = {name for name in client.repositories() if is_repository(name) and project_of(name) in projects}
     compared = []
-    for name in sorted(known | stored):
+    for name in (*sorted(stored.difference(known)), *known):
         keep_going()
         report.repositories += 1
         repository = _Repository(client, storage, name, projects.get(project_of(name), 0), report)
@@ -95,6 +95,16 @@ def run(
         forgotten.purge()
     report.partial = bool(report.damaged or report.problems)
     return report
+
+
+def _known() -> list[str]:
+    """The index's repositories, what was pushed to last first: if something was lost a moment ago, it is most likely of these."""
+    pushed = select(Artifact.repository_id.label("id"), func.max(Artifact.push_time).label("time")).group_by(
+        Artifact.repository_id
+    )
+    last = pushed.subquery()
+    names = select(Repository.name).outerjoin(last, last.c.id == Repository.id)
+    return list(db.session.scalars(names.order_by(func.coalesce(last.c.time, Repository.creation_time).desc(), Repository.id)))
 
 
 def _know_storage(client: RegistryClient, *, insist: bool) -> None:

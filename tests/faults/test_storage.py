@@ -61,6 +61,24 @@ def test_a_manifest_that_was_cut_off_holds_up_nothing(index: Recorder, storage: 
     assert (report.partial, report.damaged, index.tags(), damages(index)) == (False, [], digests, [])
 
 
+def test_what_changed_last_is_compared_first(index: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, asked = index.repository.partition("/")[0], list[str]()
+    images(index, 1)
+    for name in ("b", "c", "a"):
+        index.registry.image(f"{project}/{name}", "v1")
+        run(index)
+    index.registry.image(f"{project}/new", "v1")
+    known_tags = index.registry.client.tags
+
+    def tags(name: str) -> list[str] | None:
+        asked.append(name)
+        return known_tags(name)
+
+    monkeypatch.setattr(index.registry.client, "tags", tags)
+    run(index)
+    assert asked == [*(f"{project}/{name}" for name in ("new", "a", "c", "b")), index.repository]
+
+
 def test_what_is_damaged_after_it_was_recorded_stays_in_the_index(index: Recorder, storage: Storage) -> None:
     digests = images(index, 3)
     storage.cut(digests["t1"])
