@@ -14,9 +14,11 @@ from typing import Any
 
 from authsvc.core.addresses import host_of
 from authsvc.core.names import INTERNAL_PREFIX, MARKER, is_digest, is_repository, is_tag
+from authsvc.core.origin import unmarked
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENTS = 1000
+_LONGEST = 1024  # characters of a text that is kept
 ACTIONS = frozenset({"push", "pull", "mount", "delete"})
 
 
@@ -90,6 +92,7 @@ def parse(body: str) -> RegistryEvent:
     """
     event = _object(json.loads(body), "event")
     target, request, actor = (_object(event.get(key, {}), key) for key in ("target", "request", "actor"))
+    user_agent, request_id = unmarked(_whole_text(request, "useragent"))
     source = event.get("source")
     action, repository = _text(event, "action"), _text(target, "repository")
     digest, tag = _text(target, "digest"), _text(target, "tag")
@@ -112,9 +115,9 @@ def parse(body: str) -> RegistryEvent:
         at=_time(_text(event, "timestamp")),
         actor=_text(actor, "name"),
         address=host_of(_text(request, "addr")),
-        user_agent=_text(request, "useragent"),
+        user_agent=user_agent[:_LONGEST],
         method=_text(request, "method"),
-        request_id=_text(request, "id"),
+        request_id=request_id or _text(request, "id"),
         instance=_text(source, "instanceID") if isinstance(source, dict) else "",
     )
 
@@ -126,10 +129,14 @@ def _object(value: Any, name: str) -> dict[str, Any]:
 
 
 def _text(values: dict[str, Any], key: str) -> str:
+    return _whole_text(values, key)[:_LONGEST]
+
+
+def _whole_text(values: dict[str, Any], key: str) -> str:
     value = values.get(key, "")
     if not isinstance(value, str) or "\0" in value:
         raise EnvelopeInvalid(f"{key} is not text")
-    return value[:1024]
+    return value
 
 
 def _time(text: str) -> datetime:

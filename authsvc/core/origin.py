@@ -1,6 +1,7 @@
 """Where a change comes from, for the audit log: set by each edge (request, event, command), read by `audit`."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,22 @@ def asking(environ: Mapping[str, Any]) -> Origin:
         environ.get("HTTP_USER_AGENT", "")[:255],
         environ.get("HTTP_X_REQUEST_ID", "")[:64],
     )
+
+
+# The registry has an id of its own for each request, and tells of no other. So ours stands in the user agent, at its end.
+_MARK = "tidegate-request/"
+_MARKED = re.compile(rf" ?{_MARK}([A-Za-z0-9._:;=/+-]{{1,64}})$")
+
+
+def marked(user_agent: str, request_id: str) -> str:
+    """What the registry is told as user agent: nginx says the same of the requests that it carries."""
+    return f"{user_agent} {_MARK}{request_id}" if request_id else user_agent
+
+
+def unmarked(user_agent: str) -> tuple[str, str]:
+    """The user agent, and our id of the request ("" if there is none), of what the registry tells."""
+    found = _MARKED.search(user_agent)
+    return (user_agent[: found.start()], found[1]) if found else (user_agent, "")
 
 
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 - frozen

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from authsvc.core import origin
 from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
@@ -252,7 +253,7 @@ class RegistryClient:
         self, method: str, path: str, scope: str, accept: str = "*/*", *, data: bytes | None = None, media_type: str = ""
     ) -> requests.Response:
         must_be_free("asking the registry")
-        headers = {"Authorization": self._authorize(scope), "Accept": accept, "User-Agent": "tidegate"}
+        headers = {"Authorization": self._authorize(scope), "Accept": accept, "User-Agent": _agent()}
         if media_type:
             headers["Content-Type"] = media_type
         try:
@@ -267,6 +268,10 @@ class RegistryClient:
             )
         except requests.RequestException as error:
             raise Unavailable(f"the registry does not answer: {type(error).__name__}", retry_after=5) from error
+
+
+def _agent() -> str:
+    return origin.marked("tidegate", origin.current().request_id)
 
 
 def _push(repository: str) -> str:

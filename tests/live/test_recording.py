@@ -47,7 +47,12 @@ def test_a_push_a_pull_and_a_look(team: Team) -> None:
     assert [tag["name"] for tag in found["tags"]] == ["v1"]
     assert found["pull_time"] == "0001-01-01T00:00:00.000Z"
     guest = team.client(Role.GUEST)
-    spoofed = {"X-Forwarded-For": "6.6.6.6", "X-Real-IP": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
+    spoofed = {
+        "X-Forwarded-For": "6.6.6.6",
+        "X-Real-IP": "6.6.6.6",
+        "Forwarded": "for=6.6.6.6",
+        "X-Request-Id": f"{team.project}-42",
+    }
     token = guest.token(f"repository:{repository}:pull")
     assert (
         guest.request(
@@ -62,7 +67,10 @@ def test_a_push_a_pull_and_a_look(team: Team) -> None:
     assert pull_count(team) == 1
     (pull,) = audit(team, f"operation=pull,resource={repository}:v1")
     assert (pull["username"], pull["address"], pull["resource"]) == (team.names[Role.GUEST], "127.0.0.1", f"{repository}:v1")
-    assert pull["user_agent"].startswith("python-requests")
+    assert pull["user_agent"] == requests.utils.default_user_agent()
+    assert pull["request_id"] == f"{team.project}-42"
+    for name in ("access.log", "registry.log"):
+        assert f"{team.project}-42" in (team.stack.log_dir / name).read_text(), name
     (push,) = audit(team, f"operation=create,resource_type=artifact,resource={repository}:v1")
     assert push["username"] == team.names[Role.DEVELOPER]
 

@@ -34,6 +34,23 @@ def test_3_x_sends_empty_fields_where_2_8_sends_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("agent", "shown", "request_id"),
+    [
+        ("docker/28 tidegate-request/a:1", "docker/28", "a:1"),
+        (" tidegate-request/a1", "", "a1"),
+        ("tidegate-request/a1", "", "a1"),
+        ("x" * 9000 + " tidegate-request/a1", "x" * 1024, "a1"),
+        ("tidegate-request/forged docker/28 tidegate-request/a1", "tidegate-request/forged docker/28", "a1"),
+        ("docker/28", "docker/28", "r1"),
+        ("docker/28 tidegate-request/" + "x" * 65, "docker/28 tidegate-request/" + "x" * 65, "r1"),
+    ],
+)
+def test_our_own_id_of_a_request_comes_back(agent: str, shown: str, request_id: str) -> None:
+    parsed = parse(json.dumps(event("pull", "web/app", DIGEST, request={"id": "r1", "useragent": agent})))
+    assert (parsed.user_agent, parsed.request_id) == (shown, request_id)
+
+
+@pytest.mark.parametrize(
     ("addr", "address"), [("[::1]:5000", "::1"), ("10.0.0.1:1", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("", "")]
 )
 def test_addresses(addr: str, address: str) -> None:
