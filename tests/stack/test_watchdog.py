@@ -69,6 +69,7 @@ def test_who_beats_is_left_alone(tmp_path: Path, killed: list[int]) -> None:
         f"/{os.getpid()}/",
         f"{processes._space()}/{os.getpid()}/",
     ],
+    ids=["nothing", "elsewhere", "another start", "no machine", "no start"],
 )
 def test_nobody_is_ended_for_somebody_else(tmp_path: Path, killed: list[int], name: str) -> None:
     """Numbers of processes are given out again, and mean something else on another machine."""
