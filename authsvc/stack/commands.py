@@ -86,7 +86,7 @@ def _done(layout: Layout) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--timeout", default=60, show_default=True, help="seconds to wait for it")
+@click.option("--timeout", default=180, show_default=True, help="seconds to wait for it")
 @click.pass_obj
 def reload(settings: Settings, timeout: int) -> None:
     """Read the file of settings and the certificate anew; nobody is cut off."""

@@ -67,9 +67,13 @@ class Tree:
 
     def tell(self, program: str, number: int) -> None:
         """Send a signal to one of supervisord's programs, by its name in the configuration."""
-        for pid in _children_of(self._supervisor.pid if self._supervisor else 0):
-            if f"SUPERVISOR_PROCESS_NAME={program}".encode() in _environment(pid):
-                _send(pid, number)
+        for pid in self.pids(program):
+            send(pid, number)
+
+    def pids(self, program: str) -> list[int]:
+        """The process of one of supervisord's programs; none while it starts again."""
+        mark = f"SUPERVISOR_PROCESS_NAME={program}".encode()
+        return [pid for pid in children_of(self._supervisor.pid if self._supervisor else 0) if mark in _environment(pid)]
 
     def wait(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Wait until supervisord has ended, and end orphans meanwhile; its status."""
@@ -116,7 +120,7 @@ class Tree:
             if time.monotonic() > deadline:
                 number = signal.SIGKILL
             for pid in left:
-                _send(pid, number)
+                send(pid, number)
             _bury()
             time.sleep(0.05)
 
@@ -137,11 +141,16 @@ def _of_session(session: int) -> list[int]:
 
 
 def _children() -> list[int]:
-    return _children_of(os.getpid())
+    return children_of(os.getpid())
 
 
-def _children_of(parent: int) -> list[int]:
-    return [int(pid) for path in Path(f"/proc/{parent}/task").glob("*/children") for pid in path.read_text().split()]
+def children_of(parent: int) -> list[int]:
+    """The processes that one has started, as far as they are there."""
+    found: list[int] = []
+    with suppress(OSError):  # it has just ended
+        for path in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += map(int, path.read_text().split())
+    return found
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -157,7 +166,8 @@ def _bury() -> None:
             pass
 
 
-def _send(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, if it is still there."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 

@@ -19,6 +19,7 @@ from authsvc.core.settings import Settings, SettingsError
 from authsvc.stack import lock, selftest, tls
 from authsvc.stack import prepare as preparation
 from authsvc.stack.readiness import require_free_ports, wait_until_ready
+from authsvc.stack.rolling import replace_workers
 from authsvc.stack.tree import Tree
 from authsvc.stack.upkeep import Upkeep
 from authsvc.stack.watchdog import Watchdog
@@ -27,7 +28,7 @@ from authsvc.stack.welcome import doubts, welcome
 RESTART, RELOAD = signal.SIGUSR1, signal.SIGUSR2
 _PAUSE = 1.0  # seconds before supervisord is started again
 # Who reads settings anew when told so, and goes on meanwhile; a worker ends, is started again, and what it had in hand goes on.
-_RELOADED = (("api", signal.SIGHUP), ("token", signal.SIGHUP), ("webhook", signal.SIGHUP), ("worker", signal.SIGTERM))
+_RELOADED = (("api", signal.SIGHUP), ("webhook", signal.SIGHUP), ("worker", signal.SIGTERM))
 
 log = structlog.get_logger(component="up")
 
@@ -159,6 +160,8 @@ class Running:
         self._tree.tell("nginx", signal.SIGHUP)
         for program, number in _RELOADED:
             self._tree.tell(program, number)
+        for master in self._tree.pids("token"):
+            replace_workers(master, lambda: not self._stops)
 
     def _note(self, trouble: str) -> None:
         """For whoever asked and waits."""
