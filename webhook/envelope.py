@@ -15,6 +15,7 @@ from typing import Any
 from authsvc.core.addresses import host_of
 from authsvc.core.names import INTERNAL_PREFIX, MARKER, is_digest, is_repository, is_tag
 from authsvc.core.origin import unmarked
+from authsvc.core.text import is_storable
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENTS = 1000
@@ -134,7 +135,7 @@ def _text(values: dict[str, Any], key: str) -> str:
 
 def _whole_text(values: dict[str, Any], key: str) -> str:
     value = values.get(key, "")
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str) or not is_storable(value):
         raise EnvelopeInvalid(f"{key} is not text")
     return value
 

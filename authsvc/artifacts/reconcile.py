@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select
 
 from authsvc.artifacts import damage, forgotten, journal, listing, marker, settling
@@ -20,6 +21,7 @@ from authsvc.artifacts.journal import Write
 from authsvc.artifacts.models import Artifact, ArtifactBlob, Blob, Tag
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import DomainError, NotFound, Unavailable
+from authsvc.core.faults import is_outage
 from authsvc.core.names import is_repository, is_tag, project_of
 from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import Manifest, ManifestInvalid
@@ -31,6 +33,8 @@ from authsvc.repositories.models import Repository
 _NAMED = 100  # what is damaged or could not be read, in a report
 # So much may be gone at once without anybody's word for it: tags and digests, and a share of all of them.
 _MAY_BE_GONE, _SHARE = 20, 0.05
+
+log = structlog.get_logger(component="reconciler")
 
 
 class Implausible(DomainError):
@@ -149,6 +153,11 @@ class _Repository:
             self.gone = []
         except (Unavailable, OSError) as error:  # of a storage that we see and may not look into, say
             self.report.problems.append(f"{self.name}: {error}"[:500])
+        except Exception as error:  # whatever it is, it is this one's: the others are looked at
+            if is_outage(error):
+                raise
+            log.error("repository_not_compared", repository=self.name, exc_info=error)
+            self.report.problems.append(f"{self.name}: {type(error).__name__}"[:500])
 
     def agree(self) -> None:
         """Let the index agree with what the registry has, and see what it has not."""

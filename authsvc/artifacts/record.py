@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from authsvc.artifacts import accessories, listing, usage
+from authsvc.artifacts import accessories, indexes, listing, usage
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
 from authsvc.core.db import db
 from authsvc.core.inserts import insert_fixed, insert_ignore
@@ -33,8 +33,8 @@ def artifact(repository: Repository, manifest: Manifest, extra_attrs: Mapping[st
             manifest_media_type=manifest.media_type,
             artifact_type=manifest.artifact_type or manifest.media_type,
             subject_digest=manifest.subject.digest if manifest.subject else None,
-            own_size=manifest.size + sum(blob.size for blob in manifest.blobs),
-            size=manifest.size + sum(blob.size for blob in manifest.blobs),
+            own_size=indexes.own_size(manifest),
+            size=indexes.own_size(manifest),
             push_time=at,
             extra_attrs=dict(extra_attrs),
             annotations=dict(manifest.annotations),
@@ -44,8 +44,8 @@ def artifact(repository: Repository, manifest: Manifest, extra_attrs: Mapping[st
         if is_new:
             _add_blobs(found, manifest)
             _add_children(found, manifest.manifests)
-            _resize(repository, found)
-            _resize_parents(repository, found.digest)
+            indexes.resize(repository, found)
+            indexes.resize_holders(repository, found.digest)
             accessories.attach(found)
             listing.refresh(repository, digests=[found.digest, *(child.digest for child in manifest.manifests)])
     return found
@@ -78,23 +78,6 @@ def _add_children(parent: Artifact, children: tuple[Descriptor, ...]) -> None:
             annotations=dict(child.annotations),
             urls=list(child.urls),
         )
-
-
-def _resize(repository: Repository, changed: Artifact) -> None:
-    """An index is as large as itself and those of its children that are there."""
-    digests = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id == changed.id)
-    children = select(func.sum(Artifact.size)).where(Artifact.repository_id == repository.id, Artifact.digest.in_(digests))
-    changed.size = changed.own_size + int(db.session.scalar(children) or 0)
-
-
-def _resize_parents(repository: Repository, digest: str) -> None:
-    """Whichever of an index and its children is recorded last completes the sum; so does what goes. Indexes of indexes
-    follow; it ends, since nothing can hold its own digest."""
-    own = select(ArtifactReference.parent_id).where(ArtifactReference.child_digest == digest)
-    parents = select(Artifact).where(Artifact.repository_id == repository.id, Artifact.id.in_(own))
-    for index in db.session.scalars(parents).all():
-        _resize(repository, index)
-        _resize_parents(repository, index.digest)
 
 
 def tag(repository: Repository, name: str, target: Artifact, at: datetime) -> None:
@@ -146,7 +129,7 @@ def forget(repository: Repository, digest: str) -> bool:
     usage.shrink(found.project_id, blob_ids)
     db.session.delete(found)
     db.session.flush()
-    _resize_parents(repository, digest)
+    indexes.resize_holders(repository, digest)
     listing.refresh(repository, digests=children)
     return True
 

@@ -21,8 +21,9 @@ from authsvc.artifacts.journal import Held, Write
 from authsvc.artifacts.models import Hold, Intent
 from authsvc.core import names, processes
 from authsvc.core.db import db, present, reading, transaction, utcnow
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import Conflict, DomainError, Unavailable
 from authsvc.core.failpoints import failpoint
+from authsvc.core.faults import told
 from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import ManifestInvalid
 from authsvc.distribution.untag import finish as finish_untagging
@@ -164,10 +165,23 @@ def _conclude(client: RegistryClient, intent_id: int) -> _Outcome | None:
         journal.give_up(intent_id)
         raise
     failpoint("settle")
+    try:
+        return _end(intent_id, outcome)
+    except Exception as error:
+        if isinstance(error if isinstance(error, DomainError) else told(error), Unavailable | Conflict):
+            raise
+        log.error("intent_not_recorded", repository=intent.repository, reference=intent.reference, exc_info=error)
+        why = f"it cannot be recorded ({type(error).__name__}): see the log"
+        return _end(intent_id, _Outcome(intent, {}, dict.fromkeys(references, why)))
+
+
+def _end(intent_id: int, outcome: _Outcome) -> _Outcome | None:
+    """End an intent and record its outcome; None if it was settled meanwhile."""
     with transaction():
         if not journal.end(intent_id):
             return None
         _record(outcome)
+        intent = outcome.intent
         log.info("intent_settled", repository=intent.repository, reference=intent.reference, request_id=intent.request_id)
     return outcome
 

@@ -28,12 +28,12 @@ from authsvc.core import conditional, idempotency, openapi, paging, web
 from authsvc.core.base import Application
 from authsvc.core.clock import rfc3339
 from authsvc.core.errors import Unprocessable, UnsupportedMediaType
+from authsvc.core.text import is_storable
 
 PREFIX = "/api/v2.0"
 MAX_PAGE_SIZE = 100
 MAX_ID = 2**63 - 1
 _SLASHES = re.compile("//+")
-_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 class Api(SmorestApi):  # type: ignore[misc] # it carries no types
@@ -246,7 +246,7 @@ def _require_readable_body() -> None:
         raise UnsupportedMediaType(f'unsupported media type "{request.mimetype}", only [application/json] are allowed')
     try:
         body = json.loads(data, parse_constant=_finite, parse_float=_finite)
-        usable = _is_storable(body)
+        usable = is_storable(body)
     except (ValueError, RecursionError) as error:
         raise Unprocessable(f"the body is no JSON that can be read: {error}"[:200]) from error
     if not usable:
@@ -257,17 +257,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text[:20]} is no number of JSON's")
     return number
-
-
-def _is_storable(value: Any) -> bool:
-    match value:
-        case str():
-            return _UNSTORABLE.search(value) is None
-        case dict():
-            return all(_is_storable(key) and _is_storable(inner) for key, inner in value.items())
-        case list():
-            return all(map(_is_storable, value))
-    return True
 
 
 def _no_null(response: Response) -> Response:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from authsvc.core.names import is_digest
+from authsvc.core.text import is_storable
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -131,6 +132,8 @@ def parse(content: bytes, content_type: str) -> Manifest:
     document = _load(content)
     if document is None:
         raise ManifestInvalid("not a JSON object")
+    if not is_storable(document):
+        raise ManifestInvalid("a NUL character, or half of a surrogate pair, is in one of its texts")
     media_type = content_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
     if media_type not in ACCEPTED:
         raise ManifestInvalid(f"media type {media_type[:80]!r} is not supported")
@@ -155,7 +158,7 @@ def parse(content: bytes, content_type: str) -> Manifest:
 
 
 def _load(data: bytes) -> dict[str, Any] | None:
-    """A JSON object that every database of ours can hold: RFC 8259's numbers only, and not nested beyond reason; else None."""
+    """A JSON object with RFC 8259's numbers only, and not nested beyond reason; else None."""
     try:
         document = json.loads(data, parse_constant=_refuse, parse_float=_finite)
         return document if isinstance(document, dict) and _is_shallow(document, _MAX_DEPTH) else None
@@ -218,9 +221,9 @@ def _text(value: Any) -> str:
 
 def attributes(manifest: Manifest, config: bytes) -> dict[str, Any]:
     """Harbor's `extra_attrs` from the config blob: of an image what its users look for (OCI image spec, "Image
-    Configuration"), of anything else all of it; {} if it is no JSON object."""
+    Configuration"), of anything else all of it; {} if it is no JSON object, or cannot be stored."""
     document = _load(config)
-    if document is None:
+    if document is None or not is_storable(document):
         return {}
     if manifest.kind != "IMAGE":
         return document

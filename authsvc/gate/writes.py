@@ -63,6 +63,9 @@ class Writer:
         except Unavailable:  # perhaps it is done, and only the answer or our record of it was lost
             if not settling.unknown(self.client, intent_id):
                 raise
+        except Exception:  # a mistake of ours: whoever comes next looks at what is there, and says so where it cannot be recorded
+            journal.give_up(intent_id)
+            raise
         failpoint("recorded")
 
     def _store(self, asked: Asked, manifest: Manifest, data: bytes) -> None:

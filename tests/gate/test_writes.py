@@ -61,7 +61,10 @@ def test_what_the_registry_refuses_is_answered_in_its_words_and_not_recorded(sit
     answer = site.put("v1", data)
     assert answer.status_code in (400, 404)
     assert answer.get_json()["errors"][0]["code"] in ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN")
-    assert site.put("v1", b"{}").get_json()["errors"][0]["code"] == "MANIFEST_INVALID"
+    unstorable = json.dumps(json.loads(site.manifest()) | {"artifactType": "\ud800"}).encode()
+    for invalid in (b"{}", unstorable):
+        answer = site.put("v1", invalid)
+        assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "MANIFEST_INVALID")
     assert left_over(site) == 0
     assert site.audit("create") == []
 

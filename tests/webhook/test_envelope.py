@@ -64,7 +64,7 @@ def test_addresses(addr: str, address: str) -> None:
         event("push", "web/app"), event("push", "web/app", "sha256:zz"), event("push", "web/app", DIGEST, "-bad-"),
         event("push", "web/app", DIGEST, timestamp="yesterday"), event("push", "web/app", DIGEST, actor=[]),
         event("push", "web/app", DIGEST, request={"addr": 7}), event("push", "web/app", DIGEST, target="x"),
-        event("push", "web/app", DIGEST, actor={"name": "a\0b"}),
+        event("push", "web/app", DIGEST, actor={"name": "a\0b"}), event("push", "web/app", DIGEST, actor={"name": "\ud800"}),
     ],
 )  # fmt: skip
 def test_what_is_no_event(bad: Any) -> None:

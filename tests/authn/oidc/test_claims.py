@@ -35,12 +35,20 @@ def names(claims: dict[str, Any], **changes: object) -> list[str] | None:
         (7, []),
         ({"a": 1}, []),
         (True, []),
-        (["x" * 256, "a\0b", "ok"], ["ok"]),
+        (["x" * 256, "a\0b", "\ud800", "ok"], ["ok"]),
         (None, None),
     ],
 )
 def test_groups_in_every_shape(claim: Any, expected: list[str] | None) -> None:
     assert names({"sub": "1", "groups": claim}) == expected
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_what_no_database_holds(text: str) -> None:
+    found = proof("p", settings(), {"sub": "1", "email": text, "name": text, "preferred_username": text})
+    assert (found.email, found.realname, found.username) == ("", "", "")
+    with pytest.raises(InvalidCredentials):
+        proof("p", settings(), {"sub": text})
 
 
 def test_groups_by_a_path_and_by_a_pattern() -> None:

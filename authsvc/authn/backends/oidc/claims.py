@@ -9,6 +9,7 @@ from typing import Any
 from authsvc.authn.backends.oidc.settings import OidcSettings
 from authsvc.authn.onboarding import Proof
 from authsvc.core.errors import InvalidCredentials
+from authsvc.core.text import is_storable
 from authsvc.groups.rules import GroupName, GroupType
 
 _MOST_GROUPS = 1000
@@ -22,7 +23,7 @@ def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], userna
         InvalidCredentials: there is no subject.
     """
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject or len(subject) > 255:
+    if not isinstance(subject, str) or not subject or len(subject) > 255 or not is_storable(subject):
         raise InvalidCredentials("the provider does not say who logged in (no sub)")
     groups = groups_in(settings, claims)
     names = {group.name for group in groups or ()}
@@ -69,4 +70,4 @@ def groups_in(settings: OidcSettings, claims: Mapping[str, Any]) -> tuple[GroupN
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    return value.strip()[:255] if isinstance(value, str) else ""
+    return value.strip()[:255] if isinstance(value, str) and is_storable(value) else ""
