@@ -10,11 +10,13 @@ JOBS := $(shell echo $$((2 * $$(nproc))))
 LIVE := $(TESTS) -n $$(nproc) --dist loadfile --no-loadscope-reorder tests/conformance/oci tests/live tests/load
 UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignore tests/live --ignore tests/load --ignore tests/conformance/oci
 
+SERVER := --ignore tests/bench -m "not slow"
+
 # Lines and branches that tests reach, also in the processes that they start. The floor only rises, here.
 COVER := --cov --cov-report=term
 FLOOR := 95.5
 
-.PHONY: help run test check lint format unit unit-postgresql unit-mariadb live coverage load bench lock clean
+.PHONY: help run test check lint format unit unit-servers databases live coverage load bench lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -23,8 +25,8 @@ run: ## run the whole stack on this host; Ctrl-C stops it
 	@deploy/install run
 	@exec .venv/bin/authsvc up
 
-test: .venv/test ## all tests: on SQLite, PostgreSQL and MariaDB, and live with real clients
-	@$(MAKE) --no-print-directory unit unit-postgresql unit-mariadb live
+test: .venv/test ## all tests: on SQLite, on PostgreSQL or MariaDB, and live with real clients
+	@$(MAKE) --no-print-directory unit unit-servers live
 
 check: lint test ## everything that must be green: format, lint, types, import contracts, tests
 
@@ -50,11 +52,14 @@ format: .venv/test ## format and mend what can be mended by machine
 unit: .venv/test ## everything but the live tests, on SQLite
 	$(UNIT)
 
-unit-postgresql: .venv/test ## the same on a PostgreSQL server of its own; what is the same on every database runs once only
-	$(UNIT) --ignore tests/bench -m "not slow" --database postgresql
+# What is the same on every database runs on SQLite only; what is about databases on both servers.
+unit-servers: .venv/test ## on servers of its own, one half on PostgreSQL and the other on MariaDB
+	$(UNIT) $(SERVER) --database postgresql --half first
+	$(UNIT) $(SERVER) --database mariadb --half second
 
-unit-mariadb: .venv/test ## and on a MariaDB server of its own
-	$(UNIT) --ignore tests/bench -m "not slow" --database mariadb
+databases: .venv/test ## everything on PostgreSQL, and everything on MariaDB
+	$(UNIT) $(SERVER) --database postgresql
+	$(UNIT) $(SERVER) --database mariadb
 
 live: .venv/test ## the whole stack with real clients
 	$(LIVE)

@@ -36,6 +36,8 @@ from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.rounds import THOROUGH
 from tests.support.world import World
 
+# Directories and files about what databases do, and about many at once.
+OF_DATABASES = frozenset({"conformance", "core", "jobs", "test_crowds.py", "test_races.py", "test_recorder.py", "test_rules.py"})
 ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address")
 
 # No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
@@ -45,6 +47,8 @@ hypothesis_settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
+    half = "every second file only, beginning with the first or second; but for those that are about databases"
+    parser.addoption("--half", choices=["first", "second"], help=half)
 
 
 _OWN = pytest.StashKey[str]()  # the directory that we have made
@@ -71,9 +75,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif "live" in item.path.parts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180))
     if config.getoption("--database") != "sqlite":
-        known = [item for item in items if _knows_a_database(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in known])
-        items[:] = known
+        _keep(config, items, [item for item in items if _knows_a_database(item)])
+    if half := config.getoption("--half"):
+        files = sorted({item.path for item in items})
+        chosen = set(files[half == "second" :: 2])
+        _keep(config, items, [item for item in items if item.path in chosen or not OF_DATABASES.isdisjoint(item.path.parts)])
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
 
 
 def _knows_a_database(item: pytest.Item) -> bool:
