@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import requests
 
@@ -14,6 +9,7 @@ from authsvc.rbac.roles import Role
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
+from tests.support.stopping import stopped
 
 TYPE = "application/octet-stream"
 
@@ -32,26 +28,13 @@ def path(team: Team) -> str:
     return f"/v2/{repository}/blobs/{blob['digest']}"
 
 
-@contextmanager
-def _without_registry(stack: Stack) -> Iterator[None]:
-    """The registry does not answer meanwhile."""
-    pids = stack.pids("registry")
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 def _pull(team: Team, path: str, method: str = "GET", **headers: str) -> requests.Response:
     repository = path.removeprefix("/v2/").partition("/blobs/")[0]
     return team.client(Role.GUEST).request(method, path, f"repository:{repository}:pull", headers=headers)
 
 
 def test_they_come_without_the_registry(stack: Stack, team: Team, path: str) -> None:
-    with _without_registry(stack):
+    with stopped(*stack.pids("registry")):
         whole, part, head = _pull(team, path), _pull(team, path, Range="bytes=10-14"), _pull(team, path, "HEAD")
     assert (whole.status_code, whole.content) == (200, b"0123456789" * 1000)
     assert whole.headers["Accept-Ranges"] == "bytes"

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
+from authsvc.stack.tree import children_of
 from tests.live.test_failpoints import rows
 from tests.support.people import make_team
 from tests.support.rawclient import RawClient, Refused
 from tests.support.registry import digest_of
 from tests.support.rounds import rounds
 from tests.support.stack import Stack
+from tests.support.stopping import stopped
 from tests.support.waiting import eventually
 from tests.support.world import basic
 
@@ -62,25 +63,12 @@ def test_what_is_taken_away_is_gone_at_the_next_request(stack: Stack) -> None:
             thread.join()
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @contextmanager
 def no_gate(stack: Stack) -> Iterator[None]:
     """Meanwhile the processes that nginx asks are there, and do not answer."""
-    pids = stack.pids("token")
-    for parent in list(pids):  # first: it may be about to make another child
-        os.kill(parent, signal.SIGSTOP)
-        pids += _children(parent)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    (parent,) = stack.pids("token")[:1]
+    with stopped(parent), stopped(*children_of(parent)):  # the parent first: it may be about to make another child
         yield
-    finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # who hangs for long is ended
-                os.kill(pid, signal.SIGCONT)
 
 
 def test_without_the_gate_nothing_passes(own_stack: Stack) -> None:

@@ -17,6 +17,7 @@ from authsvc.rbac.roles import Role
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
+from tests.support.stopping import stopped
 from tests.support.waiting import eventually
 from tests.webhook.events import envelope, event
 
@@ -169,9 +170,6 @@ def test_the_reconciler_mends_what_was_lost_and_what_was_never_there(team: Team)
 
 
 def test_a_registry_that_is_away_makes_the_reconciler_delete_nothing(own_stack: Stack) -> None:
-    import os
-    import signal
-
     stack = own_stack.start()
     RawClient(stack, stack.admin).push("library/hello", "v1")
 
@@ -180,12 +178,8 @@ def test_a_registry_that_is_away_makes_the_reconciler_delete_nothing(own_stack: 
 
     eventually(lambda: isinstance(listed(), list))
     before = listed()
-    (pid,) = stack.pids("registry")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        stopped = stack.cli("reconcile", "--timeout", "60", check=False)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    assert stopped.returncode == 1
-    assert "does not answer" in stopped.stdout
+    with stopped(*stack.pids("registry")):
+        compared = stack.cli("reconcile", "--timeout", "60", check=False)
+    assert compared.returncode == 1
+    assert "does not answer" in compared.stdout
     assert listed() == before

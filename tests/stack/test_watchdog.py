@@ -14,6 +14,7 @@ from authsvc.core import processes, pulse
 from authsvc.core.processes import own_name
 from authsvc.stack import watchdog
 from authsvc.stack.watchdog import Watchdog
+from tests.support.stopping import stop
 from tests.support.waiting import eventually
 
 _BEATS = (
@@ -37,7 +38,7 @@ def test_who_hangs_is_ended(tmp_path: Path) -> None:
         file = tmp_path / str(process.pid)
         eventually(lambda: file.exists() and file.read_text() != "")
         dog = Watchdog(tmp_path)
-        process.send_signal(signal.SIGSTOP)
+        stop(process.pid)
         _looks(dog)
         assert process.wait(timeout=30) == -signal.SIGKILL
         dog.look()
