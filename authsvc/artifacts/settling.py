@@ -98,12 +98,14 @@ def mend(client: RegistryClient, write: Write) -> Fetched | None:
 
     Raises:
         NotFound: the project is gone.
-        ManifestInvalid, Unreadable: there is something that we cannot read.
+        ManifestInvalid, Unreadable: there is something that we cannot read, or not record.
         Unavailable
     """
     outcome = _conclude(client, enter(client, lambda: journal.begin(write).id))
-    if outcome is None or write.reference not in outcome.found:
-        return fetch(client, write.repository, write.reference)  # says why it cannot be read
+    if outcome is None:
+        return fetch(client, write.repository, write.reference)
+    if why := outcome.damaged.get(write.reference):
+        raise Unreadable(why)
     return outcome.found[write.reference]
 
 

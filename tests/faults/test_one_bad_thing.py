@@ -119,7 +119,12 @@ def test_a_write_that_cannot_be_recorded_holds_its_tag_no_longer(index: Recorder
     assert index.tags() == {"good": digests["good"]}
     why = "it cannot be recorded (ZeroDivisionError): see the log"
     assert dict(index.all(select(Damage.reference, Damage.reason))) == {"bad": why, digests["bad"]: why}
+    with index.app.app_context(), capture_logs():
+        report = reconcile.run(registry.client)
+    assert (report.recorded, report.damaged) == (0, [f"{repository}:bad: {why}"])
+    assert dict(index.all(select(Damage.reference, Damage.reason)))["bad"] == why
     monkeypatch.setattr(record, "artifact", recorded)
     with index.app.app_context():
         assert reconcile.run(registry.client).damaged == []
+    assert index.all(select(Damage.reference)) == []
     assert index.tags() == digests

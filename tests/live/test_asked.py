@@ -47,11 +47,17 @@ class Upload(threading.Thread):
             yield PART
 
 
-def test_what_is_under_way_arrives(own_stack: Stack) -> None:
-    stack = own_stack.start(DRAIN_SECONDS="30")
+def under_way(stack: Stack) -> Upload:
+    """A slow blob, of which the first parts have arrived."""
     upload = Upload(stack)
     upload.start()
     assert upload.begun.wait(30)
+    return upload
+
+
+def test_what_is_under_way_arrives(own_stack: Stack) -> None:
+    stack = own_stack.start(DRAIN_SECONDS="30")
+    upload = under_way(stack)
     number = session(stack)
     down = threading.Thread(target=stack.cli, args=("down",))
     down.start()
@@ -73,9 +79,7 @@ def accepts(stack: Stack) -> bool:
 
 def test_who_asks_twice_does_not_wait(own_stack: Stack) -> None:
     stack = own_stack.start(DRAIN_SECONDS="600")
-    upload = Upload(stack)
-    upload.start()
-    assert upload.begun.wait(30)
+    upload = under_way(stack)
     number = session(stack)
     assert stack.process is not None
     stack.process.terminate()
@@ -107,7 +111,7 @@ def attempts(stack: Stack, name: str) -> int:
 def test_settings_are_read_anew_and_nobody_is_cut_off(own_stack: Stack, file: Path) -> None:
     stack = own_stack.start(ENV_FILE=str(file), LOGIN_ATTEMPTS_PER_ADDRESS="1000")
     assert attempts(stack, "one") == 20
-    upload, over, cut_off = Upload(stack), threading.Event(), list[str]()
+    over, cut_off = threading.Event(), list[str]()
 
     def ask() -> None:
         while not over.is_set():
@@ -116,8 +120,7 @@ def test_settings_are_read_anew_and_nobody_is_cut_off(own_stack: Stack, file: Pa
 
     asking = threading.Thread(target=ask)
     asking.start()
-    upload.start()
-    assert upload.begun.wait(30)
+    upload = under_way(stack)
     number, nginx = session(stack), stack.pids("nginx")[0]
     file.write_text("TIDEGATE_LOGIN_ATTEMPTS=3\n")
     stack.cli("reload")

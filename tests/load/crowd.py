@@ -150,7 +150,7 @@ class Crowd:
         self, kind: str, who: int, pace: float, call: Callable[[int, int], int], failed: list[BaseException], forgiving: bool
     ) -> None:
         number = 0
-        while not self._over.wait(max(0.0, 1 / pace)):
+        while not (number and self._over.wait(1 / pace)):
             began = time.monotonic()
             try:
                 status = call(who, number)
