@@ -22,6 +22,7 @@ from authsvc.distribution.storage import Storage
 from authsvc.gate.callers import Callers
 from authsvc.gate.service import Gate
 from authsvc.gate.writes import Writer
+from authsvc.rbac.authority import Door
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.uses import UseRecorder
 from authsvc.system import unserved
@@ -95,6 +96,8 @@ def _identify() -> None:
         g.principal = _of_session(services, address)
     else:
         who, identity = services.authentication.identify(header, services.snapshots.current(), address, temporary=True)
+        if who.is_authenticated:
+            who.authority.require(Door.API)
         session.require_own_password(who, request, by_header=True)
         if identity is not None and identity.secret_id is not None:
             services.uses.note(identity.secret_id, address)

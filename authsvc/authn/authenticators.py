@@ -27,7 +27,7 @@ from authsvc.core import origin
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, DomainError, InvalidCredentials, PasswordChangeRequired
 from authsvc.rbac.principal import ANONYMOUS, Principal
-from authsvc.secrets.rules import TOKENS, limited, may_come_from
+from authsvc.secrets.rules import may_come_from
 
 log = structlog.get_logger(component="login")
 
@@ -167,9 +167,9 @@ class Authentication:
         Raises:
             Denied: the account is disabled or has expired, or the credential may not be used from there.
         """
-        if identity.expires_at is not None and identity.expires_at <= time.time():
+        if identity.until is not None and identity.until <= time.time():
             return None
-        if identity.networks and not may_come_from(identity.networks, address):
+        if identity.authority.networks and not may_come_from(identity.authority.networks, address):
             raise Denied(f"this access token may not be used from {address}; its owner said from where it may")
         if identity.principal is not None:
             return identity.principal
@@ -178,8 +178,7 @@ class Authentication:
             return None
         if refusal := account.refusal(time.time()):
             raise Denied(refusal)
-        who = account.by_token if identity.secret_kind in TOKENS else account.principal
-        return limited(who, identity.limits) if identity.limits is not None else who
+        return account.shown_by(identity)
 
     def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
         with self._app.app_context():

@@ -25,6 +25,9 @@ ITEMS: dict[str, Item] = {
 }
 
 
+_LETTING_IN = frozenset({"auth_mode", "self_registration", "self_registration_approval"})
+
+
 def values() -> dict[str, Any]:
     """`auth_mode` and every item with its present value; secrets are left out, always."""
     found = {"auth_mode": auth_mode()}
@@ -33,6 +36,11 @@ def values() -> dict[str, Any]:
         if name not in SECRETS:
             found[name] = stored.get(_kind(name), {}).get(name, item.default)
     return found
+
+
+def says_who_is_let_in(changes: Mapping[str, Any]) -> bool:
+    """True if among them is an item by which people are let in, or made system administrators."""
+    return any(name in ITEMS or name in _LETTING_IN for name in changes)
 
 
 def auth_mode() -> str:

@@ -14,6 +14,7 @@ from authsvc.core.errors import BadRequest, Conflict, InvalidCredentials
 from authsvc.core.repeat import repeated
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName
+from authsvc.rbac.authority import Authority, Credential
 from authsvc.users import service as users
 from authsvc.users.models import User, UserIdentity
 
@@ -21,8 +22,8 @@ from authsvc.users.models import User, UserIdentity
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a directory or provider says of somebody who proved to be there: `subject` never changes (an entry's id, `sub`),
-    everything else may. `groups` None: not known this time, leave them, and what follows from them, as they are. `expires_at`
-    (seconds since 1970): when it is no proof any longer."""
+    everything else may. `groups` None: not known this time, leave them, and what follows from them, as they are. `credential`:
+    by what; `expires_at` (seconds since 1970): when it is no proof any longer."""
 
     kind: Kind
     source: str
@@ -32,6 +33,7 @@ class Proof:
     realname: str = ""
     groups: tuple[GroupName, ...] | None = field(default=())
     is_sysadmin: bool = False
+    credential: Credential = Credential.NONE
     expires_at: float | None = None
 
     @property
@@ -70,7 +72,8 @@ def onboard(proof: Proof) -> Identity:
     if proof.groups is not None:
         groups.replace(user.id, proof.groups)
     db.session.flush()
-    return Identity(user.id, user.epoch, expires_at=proof.expires_at)
+    authority = Authority(proof.credential, expires_at=proof.expires_at)
+    return Identity(user.id, user.epoch, authority, until=proof.expires_at)
 
 
 def known(proof: Proof) -> bool:

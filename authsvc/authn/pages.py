@@ -15,7 +15,8 @@ from authsvc.authn.registration import register
 from authsvc.core import origin
 from authsvc.core.api import Schema
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, Forbidden
+from authsvc.core.errors import BadRequest
+from authsvc.rbac.authority import Door
 from authsvc.users.schemas import UserCreationSchema
 
 blueprint = Blueprint("login", __name__, url_prefix="/c")
@@ -48,11 +49,7 @@ def login() -> Response:
     credential = Basic(body["principal"], body["password"])
     snapshot, address = services.snapshots.current(), origin.current().address
     who, _ = services.authentication.check(credential, snapshot, address, temporary=True)
-    if who.kind != "user":
-        raise Forbidden("robots have no pages to log in to")
-    origin_here = origin_of(who.id)
-    if origin_here is not None and origin_here.kind == "oidc":
-        raise Forbidden("log in by your provider; a CLI secret is for docker and the API")
+    who.authority.require(Door.PAGES)
     response = jsonify(username=who.name, password_change_required=who.temporary_password)
     session.start(who, response)
     db.session.commit()

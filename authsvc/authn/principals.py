@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -10,37 +10,54 @@ from typing import Any
 from sqlalchemy import and_, bindparam, or_, select
 
 from authsvc.authn.backends.keyless.models import TrustRule
+from authsvc.authn.identity import Identity
 from authsvc.configuration.items import ITEMS
 from authsvc.configuration.models import ConfigurationValue
 from authsvc.groups.models import GroupMembership
 from authsvc.projects.models import Project, ProjectMember
+from authsvc.rbac.authority import Authority
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import Permissions, Principal, ProjectRef
 from authsvc.rbac.roles import Role
 from authsvc.robots.models import Robot, RobotPermission
 from authsvc.robots.rules import full_name
 from authsvc.secrets.models import Secret
+from authsvc.secrets.rules import limited
 from authsvc.secrets.service import scope_of
 from authsvc.users.models import FIRST_EPOCH, User, UserIdentity
 from authsvc.users.service import BUILT_IN_ADMIN
 
 # How statements are run: by a session, or by `core.direct.DirectReader`, which is several times as fast.
 Execute = Callable[..., Any]
+_MAX_SHOWN = 1000  # credentials of one account
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """A principal, and whether it may act at all; `expires_at` in epoch seconds, a robot's. `gone`: a user's directory or
-    provider knows him no more. `by_token`: the same principal, shown by a token, made once and not for each request."""
+    provider knows him no more."""
 
     principal: Principal
     disabled: bool
     expires_at: float | None = None
     gone: bool = False
-    by_token: Principal = field(init=False)
+    _shown: dict[Hashable, Principal] = field(default_factory=dict, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_token", replace(self.principal, by_token=True))
+    def shown_by(self, identity: Identity) -> Principal:
+        """The principal with what the credential is good for, which is never more than the account is; made once for each."""
+        key = identity.authority.secret_id or identity.authority
+        who = self._shown.get(key)
+        if who is None:
+            who = limited(self.principal, identity.limits) if identity.limits is not None else self.principal
+            who = replace(who, authority=self._within(identity.authority))
+            if len(self._shown) >= _MAX_SHOWN:
+                self._shown.clear()
+            self._shown[key] = who
+        return who
+
+    def _within(self, authority: Authority) -> Authority:
+        ends = [end for end in (authority.expires_at, self.expires_at) if end is not None]
+        return replace(authority, expires_at=min(ends)) if ends else authority
 
     def refusal(self, now: float) -> str:
         """Why it may do nothing at all at this time; "" if it may."""

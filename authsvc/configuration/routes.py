@@ -11,6 +11,7 @@ from authsvc.configuration import service
 from authsvc.core.api import Blueprint
 from authsvc.core.db import db
 from authsvc.core.errors import Unprocessable
+from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin
 
 blueprint = Blueprint("configure", __name__, url_prefix="/configurations", description="Configuration")
@@ -30,11 +31,13 @@ def get_configurations() -> Any:
 @blueprint.put("")
 @blueprint.response(200)
 def update_configurations() -> None:
-    actor = require_sysadmin().name
+    who = require_sysadmin()
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
         raise Unprocessable("the body must be a JSON object of items and values")
     body = {name: value for name, value in body.items() if value is not None}
-    audit.configure(actor, body)
-    identity.change(actor, body)
+    if identity.says_who_is_let_in(body):
+        who.authority.require(Door.IDENTITIES)
+    audit.configure(who.name, body)
+    identity.change(who.name, body)
     db.session.commit()

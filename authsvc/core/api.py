@@ -117,16 +117,20 @@ class Bounded(ma.Schema):
 
 class Schema(Bounded):
     """Input: fields that it does not name are dropped, so that no body can set them, and null is as if nothing were said, as
-    in Go. Output: Harbor leaves out "", 0, false, null and empty lists, except for the fields in `always`."""
+    in Go, except for the fields in `nullable`. Output: Harbor leaves out "", 0, false, null and empty lists, except for the
+    fields in `always`."""
 
     always: ClassVar[frozenset[str]] = frozenset()
+    nullable: ClassVar[frozenset[str]] = frozenset()
 
     class Meta:
         unknown = ma.EXCLUDE
 
     @ma.pre_load
     def _null_says_nothing(self, data: Any, **_: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key in self.nullable}
 
     @ma.post_dump
     def _omit_zero_values(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

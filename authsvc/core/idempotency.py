@@ -1,8 +1,8 @@
 """Idempotency-Key on every POST of the API (IETF draft "The Idempotency-Key HTTP Header Field"), beyond Harbor's.
 
 The first request with a key is carried out, and its success kept for a day, in the same transaction as its effects; the same
-request again gets the same answer, another one with the same key 422. What failed had no effect, and is tried again. Answers
-are sealed, since the secret of a new robot is one.
+request again, by the same credential, gets the same answer, another one with the same key 422. What failed had no effect, and is
+tried again. Answers are sealed, since the secret of a new robot is one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _MAX_EACH = 10_000  # live keys of one caller
 
 
 class IdempotentRequest(Base):
-    """`id`: digest of caller and key. `request`: digest of method, URL and body. No `status` while it is carried out."""
+    """`id`: digest of caller and key; a caller is an account with a credential, since a kept answer is for nobody who may do
+    less. `request`: digest of method, URL and body. No `status` while it is carried out."""
 
     __tablename__ = "idempotent_requests"
 
@@ -81,7 +82,7 @@ def _begin() -> Response | None:
     key = request.headers[HEADER]
     if _KEY.fullmatch(key) is None:
         raise BadRequest(f"{HEADER} has 1 to 255 visible ASCII characters")
-    caller = _digest(g.principal.kind, g.principal.name)
+    caller = _digest(*g.principal.credential_key)
     row_id = _digest(caller, key.strip('"'))
     fingerprint = _digest(request.method, request.path, request.query_string, request.get_data(cache=True))
     db.session.execute(delete(IdempotentRequest).where(IdempotentRequest.id == row_id, IdempotentRequest.at < utcnow() - _KEPT))

@@ -17,6 +17,7 @@ from authsvc.authn.identity import Identity
 from authsvc.authn.principals import LiveSecret
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core.errors import Denied, InvalidCredentials
+from authsvc.rbac.authority import Door
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.rules import limited, may_come_from
 from authsvc.token.issuer import LEEWAY, Holder, Issuer, Verified, holder_of
@@ -61,6 +62,7 @@ class Callers:
             return None
         if header[:7].lower() != "bearer ":
             principal, identity = self._authentication.identify(header, snapshot, address)
+            principal.authority.require(Door.REGISTRY)
             return Caller(principal, identity=identity)
         token = self._verify(header)
         return Caller(_present(token, snapshot, address), token)

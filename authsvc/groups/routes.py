@@ -11,7 +11,7 @@ from authsvc.groups import service
 from authsvc.groups.models import UserGroup
 from authsvc.groups.schemas import UserGroupRenameSchema, UserGroupSchema, UserGroupSearchSchema
 from authsvc.projects import members
-from authsvc.rbac.guard import require_login, require_system
+from authsvc.rbac.guard import require_search, require_system
 from authsvc.rbac.permissions import Action, Resource
 
 blueprint = Blueprint("usergroup", __name__, url_prefix="/usergroups", description="Groups of people")
@@ -59,7 +59,7 @@ def create_user_group(body: dict[str, Any]) -> Any:
 @blueprint.arguments(GroupSearchArguments, location="query")
 @blueprint.response(200, UserGroupSearchSchema(many=True))
 def search_user_groups(arguments: dict[str, Any]) -> Any:
-    require_login()
+    require_search(Resource.USER_GROUP)
     return page_of(service.matching(arguments["groupname"]).order_by(UserGroup.group_name), arguments)
 
 

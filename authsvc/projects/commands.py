@@ -10,6 +10,7 @@ from authsvc.core.errors import NotFound
 from authsvc.projects import members as membership
 from authsvc.projects import service
 from authsvc.projects.models import Project
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
 from authsvc.users import service as users
@@ -62,7 +63,7 @@ def create_project(name: str, owner: str, public: bool) -> None:
 @on_database
 def set_public(name: str, off: bool) -> None:
     """Let everybody pull from a project."""
-    service.update(actor(), service.get_by_name(name), {"public": str(not off).lower()})
+    service.update(operator(actor()), service.get_by_name(name), {"public": str(not off).lower()})
 
 
 @projects.command("delete")
@@ -100,9 +101,9 @@ def set_member(project: str, username: str, role: str) -> None:
     found, user = service.get_by_name(project), users.get_by_name(username)
     existing = membership.id_of(found, user)
     if existing is None:
-        membership.add(actor(), found, user, _ROLES[role])
+        membership.add(operator(actor()), found, user, _ROLES[role])
     else:
-        membership.set_role(actor(), found, existing, _ROLES[role])
+        membership.set_role(operator(actor()), found, existing, _ROLES[role])
 
 
 @members.command("remove")

@@ -12,7 +12,9 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Conflict, NotFound
 from authsvc.groups.models import UserGroup
 from authsvc.projects.models import Project, ProjectMember
-from authsvc.rbac.roles import Role
+from authsvc.rbac.giving import require_holding
+from authsvc.rbac.principal import Principal
+from authsvc.rbac.roles import ROLE_PERMISSIONS, Role
 from authsvc.users.models import User
 
 Entity = User | UserGroup
@@ -32,31 +34,35 @@ def role_of(role_id: int) -> Role:
         raise BadRequest(f"role_id {role_id} is none of {known}") from None
 
 
-def add(actor: str, project: Project, entity: Entity, role: Role) -> ProjectMember:
+def add(giver: Principal, project: Project, entity: Entity, role: Role) -> ProjectMember:
     """Give a user or group a role.
 
     Raises:
         Conflict: it is a member already.
+        Denied: the giver does not hold what the role holds.
     """
+    require_holding(giver, ROLE_PERMISSIONS[role], project.ref)
     type_, name = ("u", entity.username) if isinstance(entity, User) else ("g", entity.group_name)
     if id_of(project, entity) is not None:
         raise Conflict(f"{name} is a member of {project.name} already")
     member = ProjectMember(project_id=project.id, entity_type=type_, entity_id=entity.id, role=role)
     db.session.add(member)
     db.session.flush()
-    _record(actor, "create", project.name, project.id, name, role)
+    _record(giver.name, "create", project.name, project.id, name, role)
     return member
 
 
-def set_role(actor: str, project: Project, member_id: int, role: Role) -> None:
+def set_role(giver: Principal, project: Project, member_id: int, role: Role) -> None:
     """Change a member's role.
 
     Raises:
         NotFound
+        Denied: the giver does not hold what the role holds.
     """
+    require_holding(giver, ROLE_PERMISSIONS[role], project.ref)
     member, name = _member(project, member_id)
     member.role = role
-    _record(actor, "update", project.name, project.id, name, role)
+    _record(giver.name, "update", project.name, project.id, name, role)
 
 
 def remove(actor: str, project: Project, member_id: int) -> None:

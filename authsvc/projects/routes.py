@@ -148,7 +148,7 @@ def get_project(project_name_or_id: str) -> Any:
 @blueprint.response(200)
 def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.UPDATE)
-    service.update(who.name, project, _metadata(body))
+    service.update(who, project, _metadata(body))
     _set_limit(who, project, body["storage_limit"])
     _set_allowlist(project, body["cve_allowlist"])
     db.session.commit()
@@ -209,7 +209,7 @@ def list_project_metadatas(project_name_or_id: str) -> Any:
 @metadata_blueprint.response(200)
 def add_project_metadatas(body: dict[str, str], project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.CREATE, Resource.METADATA)
-    service.add_metadata(who.name, project, single(body))
+    service.add_metadata(who, project, single(body))
     db.session.commit()
 
 
@@ -225,7 +225,7 @@ def get_project_metadata(project_name_or_id: str, meta_name: str) -> Any:
 @metadata_blueprint.response(200)
 def update_project_metadata(body: dict[str, str], project_name_or_id: str, meta_name: str) -> None:
     who, project = load(project_name_or_id, Action.UPDATE, Resource.METADATA)
-    service.update(who.name, project, single(body, meta_name))
+    service.update(who, project, single(body, meta_name))
     db.session.commit()
 
 
@@ -251,7 +251,7 @@ def list_members(arguments: dict[str, Any], project_name_or_id: str) -> Any:
 @member_blueprint.response(201)
 def create_member(body: dict[str, Any], project_name_or_id: str) -> Any:
     who, project = load(project_name_or_id, Action.CREATE, Resource.MEMBER)
-    member = members.add(who.name, project, _entity(body), members.role_of(body["role_id"]))
+    member = members.add(who, project, _entity(body), members.role_of(body["role_id"]))
     answer = created(member.id)
     db.session.commit()
     return answer
@@ -283,7 +283,7 @@ def get_member(project_name_or_id: str, member_id: int) -> Any:
 @member_blueprint.response(200)
 def update_member(body: dict[str, Any], project_name_or_id: str, member_id: int) -> None:
     who, project = load(project_name_or_id, Action.UPDATE, Resource.MEMBER)
-    members.set_role(who.name, project, member_id, members.role_of(body["role_id"]))
+    members.set_role(who, project, member_id, members.role_of(body["role_id"]))
     db.session.commit()
 
 

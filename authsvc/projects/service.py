@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -15,9 +16,13 @@ from authsvc.core.db import db, hold
 from authsvc.core.errors import BadRequest, Conflict, NotFound
 from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.projects.rules import clean_metadata
+from authsvc.rbac.giving import require_holding
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
 from authsvc.rbac.roles import Role
 from authsvc.users.models import User
+
+_PULL = Permission(Resource.REPOSITORY, Action.PULL)
 
 
 def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
@@ -44,15 +49,19 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
     return project
 
 
-def update(actor: str, project: Project, metadata: Mapping[str, str | None]) -> None:
+def update(giver: Principal, project: Project, metadata: Mapping[str, str | None]) -> None:
     """Change metadata; keys that are not named stay.
 
     Raises:
         BadRequest: unknown key or impossible value.
+        Denied: it lets everybody pull, and the caller may not himself.
     """
     hold(project)
+    was_public = project.public
     _apply(project, metadata)
-    audit.record(actor, "update", "project", project.name, project_id=project.id)
+    if project.public and not was_public:
+        require_holding(giver, [_PULL], replace(project.ref, public=False))
+    audit.record(giver.name, "update", "project", project.name, project_id=project.id)
 
 
 def _apply(project: Project, metadata: Mapping[str, str | None]) -> None:
@@ -62,16 +71,17 @@ def _apply(project: Project, metadata: Mapping[str, str | None]) -> None:
     project.settings = project.settings | cleaned
 
 
-def add_metadata(actor: str, project: Project, metadata: Mapping[str, str]) -> None:
+def add_metadata(giver: Principal, project: Project, metadata: Mapping[str, str]) -> None:
     """Set metadata that is not set yet.
 
     Raises:
         Conflict: one is set.
+        BadRequest, Denied: as `update`.
     """
     hold(project)
     if present := sorted(metadata.keys() & project.metadata_.keys()):
         raise Conflict(f"metadata {present[0]} of project {project.name} exists already")
-    update(actor, project, metadata)
+    update(giver, project, metadata)
 
 
 def remove_metadata(actor: str, project: Project, key: str) -> None:

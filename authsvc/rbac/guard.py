@@ -3,6 +3,7 @@
 from flask import g
 
 from authsvc.core.errors import Forbidden, Unauthenticated
+from authsvc.rbac.authority import Door
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal, ProjectRef
@@ -26,15 +27,17 @@ def require_login() -> Principal:
     return who
 
 
-def require_sysadmin() -> Principal:
-    """A system administrator must be logged in.
+def require_sysadmin(door: Door = Door.API) -> Principal:
+    """A system administrator must be logged in, with a credential that opens that door.
 
     Raises:
         Unauthenticated, Forbidden: nobody is, or somebody else.
+        Denied: by another credential.
     """
     who = require_login()
     if not who.is_sysadmin:
         raise Forbidden("only a system administrator may do this")
+    who.authority.require(door)
     return who
 
 
@@ -51,31 +54,45 @@ def require_system(action: Action, resource: Resource) -> Principal:
     return who
 
 
-def require_person() -> Principal:
-    """A user must be logged in, with a credential that may do all he may: for what is a user's own, such as his password
-    and his tokens. No robot, and no token that was limited to less.
+def require_search(resource: Resource) -> Principal:
+    """Who picks members looks for them by name: people, by whatever is not limited to less, and who may list users or groups.
 
     Raises:
         Unauthenticated, Forbidden
     """
     who = require_login()
-    if who.kind != "user":
-        raise Forbidden("only users have this; a robot does not")
-    if who.limits is not None:
-        raise Forbidden("this access token is limited and cannot do this; log in with your password")
+    if who.kind != "user" or who.limits is not None:
+        return require_system(Action.LIST, resource)
     return who
 
 
-def require_own_login() -> Principal:
-    """A user must be logged in with a password or session of his own, for what makes or changes credentials: who finds a
-    token shall not be able to make better ones of it.
+def require_person(door: Door = Door.SELF_SERVICE) -> Principal:
+    """A user must be logged in, for what is a user's own: no robot, and with a credential that opens that door. Whoever finds a
+    token shall not be able to make better ones of it, or to change what he finds here.
 
     Raises:
         Unauthenticated, Forbidden
+        Denied: by another credential.
     """
-    who = require_person()
-    if who.by_token:
-        raise Forbidden("a token cannot make or change credentials; log in with your password")
+    who = require_login()
+    if who.kind != "user":
+        raise Forbidden("only users have this; a robot does not")
+    who.authority.require(door)
+    return who
+
+
+def require_of(user_id: int, door: Door = Door.SELF_SERVICE) -> Principal:
+    """The user of that id, as `require_person`; or a system administrator, whose credential opens who is let in besides.
+
+    Raises:
+        Unauthenticated, Forbidden
+        Denied: by another credential.
+    """
+    who = require_person(door)
+    if who.id != user_id:
+        if not who.is_sysadmin:
+            raise Forbidden("only the user or a system administrator may do this")
+        who.authority.require(Door.IDENTITIES)
     return who
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from authsvc.rbac.authority import CLOSED, OWN, Authority, Door
 from authsvc.rbac.permissions import Permission
 from authsvc.rbac.roles import Role
 
@@ -31,9 +32,9 @@ class Principal:
     `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots and workloads
     permissions; `repositories` says for a project on which repositories a workload holds which of them, by patterns for what
     comes after the project's name. `limits`: with this
-    credential no more than that may be done, whatever the roles. `by_token`: shown by a token that a person or a client keeps,
-    which makes no further credentials. `temporary_password`: it was generated, and the pages ask for another one first;
-    `held_back`: somebody else made it, and it opens nothing else at all.
+    credential no more than that may be done, whatever the roles. `authority`: what the credential itself is good for.
+    `temporary_password`: it was generated, and the pages ask for another one first; `held_back`: somebody else made it, and it
+    opens nothing else at all.
     """
 
     kind: Literal["user", "robot", "workload", "anonymous"]
@@ -46,7 +47,7 @@ class Principal:
     permissions: Permissions = field(default_factory=dict)
     limits: Permissions | None = None
     repositories: Mapping[int, Mapping[str, frozenset[Permission]]] = field(default_factory=dict)
-    by_token: bool = False
+    authority: Authority = CLOSED
     temporary_password: bool = False
     held_back: bool = False
 
@@ -65,6 +66,15 @@ class Principal:
         return any(fnmatchcase(rest, pattern) for pattern in self.bound_to(project, permission))
 
     @property
+    def credential_key(self) -> tuple[str, ...]:
+        """The account and the credential that it showed, the same each time; passwords and sessions of one user are alike, since
+        either opens what the other does."""
+        authority = self.authority
+        own = authority.opens(Door.CREDENTIALS)
+        shown = () if own else (authority.credential, str(authority.secret_id))
+        return (self.kind, str(self.id or self.robot_id), self.name, *shown)
+
+    @property
     def is_authenticated(self) -> bool:
         return self.kind != "anonymous"
 
@@ -81,3 +91,8 @@ def permitted(permissions: Permissions, permission: Permission, project: Project
 
 
 ANONYMOUS = Principal(kind="anonymous", id=0, name="")
+
+
+def operator(name: str) -> Principal:
+    """Whoever runs commands on our own host: everything that is decided here is in his hands anyway."""
+    return Principal(kind="user", id=0, name=name, is_sysadmin=True, authority=OWN)

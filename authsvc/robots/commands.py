@@ -13,7 +13,7 @@ from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.projects import service as projects
-from authsvc.rbac.principal import SYSTEM, Principal
+from authsvc.rbac.principal import SYSTEM, operator
 from authsvc.robots import rules, service
 from authsvc.robots.models import Robot
 from authsvc.robots.rules import Grant, Wanted
@@ -70,8 +70,7 @@ def create_robot(project: str, name: str, actions: tuple[str, ...], days: int, d
     """Make a robot of PROJECT; prints its secret, this once."""
     access = rules.parse_access("project", (("repository", action) for action in actions))
     wanted = Wanted(name, project, description, days, (Grant("project", project, access),))
-    by = Principal(kind="user", id=0, name=actor(), is_sysadmin=True)
-    robot, secret = service.create(by, "project", wanted)
+    robot, secret = service.create(operator(actor()), "project", wanted)
     click.echo(f"robot {service.name_of(robot)} created; it also logs in as robot-{project}+{name}", err=True)
     click.echo(secret)
 
@@ -81,7 +80,7 @@ def create_robot(project: str, name: str, actions: tuple[str, ...], days: int, d
 @on_database
 def refresh(name: str) -> None:
     """A new secret in the place of all others; prints it."""
-    click.echo(service.refresh_secret(actor(), _find(name)))
+    click.echo(service.refresh_secret(operator(actor()), _find(name)))
 
 
 @robots.command("disable")
@@ -93,7 +92,7 @@ def disable(name: str, off: bool) -> None:
     robot = _find(name)
     if robot.disabled != off:
         raise BadRequest(f"{name} is {'disabled' if robot.disabled else 'enabled'} already")
-    service.set_disabled(Principal(kind="user", id=0, name=actor(), is_sysadmin=True), robot, not off)
+    service.set_disabled(operator(actor()), robot, not off)
 
 
 @robots.command("delete")

@@ -152,7 +152,7 @@ def update_robot(body: dict[str, Any], robot_id: int) -> None:
 def refresh_secret(body: dict[str, Any], robot_id: int) -> Any:
     who, robot = _load(Action.UPDATE, robot_id)
     chosen = outside("secret", lambda: service.choose(body["secret"]))
-    secret = service.refresh_secret(who.name, robot, chosen)
+    secret = service.refresh_secret(who, robot, chosen)
     db.session.commit()
     return {"secret": secret}
 
@@ -178,7 +178,7 @@ def list_robot_secrets(robot_id: int) -> Any:
 def add_robot_secret(robot_id: int) -> Any:
     """A second secret beside the first, to change over without a pause (beyond Harbor's API)."""
     who, robot = _load(Action.UPDATE, robot_id)
-    secret, row = service.add_secret(who.name, robot)
+    secret, row = service.add_secret(who, robot)
     secret_id = row.id
     db.session.commit()
     return {"id": secret_id, "secret": secret}, 201, {"Location": f"/api/v2.0/robots/{robot_id}/secrets/{secret_id}"}

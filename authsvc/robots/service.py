@@ -12,11 +12,11 @@ from authsvc.audit import service as audit
 from authsvc.audit.changes import Changes, difference
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db, hold, utcnow
-from authsvc.core.errors import BadRequest, Conflict, Denied, NotFound, PreconditionFailed
+from authsvc.core.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
+from authsvc.rbac.giving import require_cover, require_holding
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.policy import can
 from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
 from authsvc.robots import rules
 from authsvc.robots.models import Robot, RobotPermission
@@ -31,12 +31,12 @@ LIVE_SECRETS = 2  # the old and the new one, while it is changed everywhere
 
 
 def create(creator: Principal, level: str, wanted: Wanted, secret: Chosen | None = None) -> tuple[Robot, str]:
-    """A robot and its secret, shown this once ("" if the caller chose it). No robot gives more than it has.
+    """A robot and its secret, shown this once ("" if the caller chose it).
 
     Raises:
         BadRequest, Conflict
         NotFound: a project in its permissions.
-        Denied: a robot asks for more than its own permissions.
+        Denied: it would be more than its creator with the credential that he shows, or live longer.
     """
     rules.check(level, wanted)
     project_id = projects.get(wanted.project, is_name=True).id if level == "project" else SYSTEM
@@ -62,7 +62,8 @@ def update(actor: Principal, robot: Robot, wanted: Wanted, *, disabled: bool) ->
     """Everything but name and level, which stay.
 
     Raises:
-        BadRequest, Denied, NotFound
+        BadRequest, NotFound
+        Denied: as `create`.
     """
     if (wanted.name, wanted.project) != (robot.name, project_name(robot)):
         raise BadRequest("cannot update the level or name of robot")
@@ -76,22 +77,46 @@ def update(actor: Principal, robot: Robot, wanted: Wanted, *, disabled: bool) ->
 
 
 def set_disabled(actor: Principal, robot: Robot, disabled: bool) -> None:
-    """Disable or enable, and nothing else."""
+    """Disable or enable, and nothing else.
+
+    Raises:
+        Denied: to enable it gives what it holds.
+    """
     hold(robot)
+    if not disabled:
+        _require_giving(actor, robot)
     robot.disabled = disabled
     _record(actor.name, "update", robot)
 
 
 def _apply(robot: Robot, giver: Principal, wanted: Wanted) -> None:
-    given = {place: access for grant in wanted.grants for place, access in [(_place(giver, grant), grant.access)]}
+    given: dict[int, frozenset[Permission]] = {}
+    for grant in wanted.grants:
+        place = _place(grant)
+        given[place] = given.get(place, frozenset()) | _implied(robot, grant.access)
     robot.description = wanted.description
     robot.duration = wanted.duration
     robot.expires_at = None if wanted.duration == -1 else robot.creation_time + timedelta(days=wanted.duration)
     robot.permissions = [
         RobotPermission(place=place, resource=permission.resource, action=permission.action)
         for place, access in given.items()
-        for permission in sorted(_implied(robot, access))
+        for permission in sorted(access)
     ]
+    _require_giving(giver, robot)
+
+
+def _require_giving(giver: Principal, robot: Robot) -> None:
+    """Whoever makes a robot, changes it, or gets a secret of it, gives what it holds.
+
+    Raises:
+        Denied: more than he may do himself, or for longer than the credential that he shows is good.
+    """
+    held: dict[int, list[Permission]] = {}
+    for entry in robot.permissions:
+        held.setdefault(entry.place, []).append(Permission(Resource(entry.resource), Action(entry.action)))
+    for place, access in held.items():
+        require_holding(giver, access, ProjectRef(place, "", public=False) if place != SYSTEM else None)
+    require_cover(giver, robot.expires_at.timestamp() if robot.expires_at else None)
 
 
 def _implied(robot: Robot, access: frozenset[Permission]) -> frozenset[Permission]:
@@ -100,25 +125,19 @@ def _implied(robot: Robot, access: frozenset[Permission]) -> frozenset[Permissio
     return access | {pull} if robot.project_id and push in access else access
 
 
-def _place(giver: Principal, grant: Grant) -> int:
-    """Where the permissions hold; a robot that gives them must hold them there itself."""
-    ref: ProjectRef | None = None
+def _place(grant: Grant) -> int:
+    """Where the permissions hold."""
     if grant.kind == "system":
-        place = SYSTEM
-    elif grant.namespace == "*":
-        place = EVERYWHERE
-        ref = ProjectRef(EVERYWHERE, "*", public=False)
-    else:
-        ref = projects.get(grant.namespace, is_name=True).ref
-        place = ref.id
-    if giver.kind == "robot" and not all(can(giver, permission, ref) for permission in grant.access):
-        raise Denied("a robot cannot give another one more permissions than it has itself")
-    return place
+        return SYSTEM
+    return EVERYWHERE if grant.namespace == "*" else projects.get(grant.namespace, is_name=True).id
 
 
 def delete_robot(actor: str, robot: Robot) -> None:
-    """Delete a robot with its secrets: felt in every process before its next answer."""
+    """Delete a robot with its secrets, and the robots that it has made: felt in every process before its next answer."""
     hold(robot)
+    made_by_it = select(Robot).where(Robot.creator_type == "robot", Robot.creator_ref == robot.id).order_by(Robot.id)
+    for child in db.session.scalars(made_by_it).all():
+        delete_robot(actor, child)
     _record(actor, "delete", robot)
     db.session.execute(delete(Secret).where(Secret.owner_kind == "robot", Secret.owner_id == robot.id))
     db.session.delete(robot)
@@ -126,33 +145,41 @@ def delete_robot(actor: str, robot: Robot) -> None:
 
 def delete_of_project(actor: str, project_id: int) -> None:
     """Delete the robots of a project that goes."""
-    for robot in db.session.scalars(select(Robot).where(Robot.project_id == project_id).order_by(Robot.id)):
+    while robot := db.session.scalar(select(Robot).where(Robot.project_id == project_id).order_by(Robot.id).limit(1)):
         delete_robot(actor, robot)
+        db.session.flush()
 
 
 # -- secrets -------------------------------------------------------------------------------------------------------
 
 
-def refresh_secret(actor: str, robot: Robot, secret: Chosen | None = None) -> str:
-    """A new secret in the place of all others (Harbor's PATCH); "" if the caller chose it."""
+def refresh_secret(giver: Principal, robot: Robot, secret: Chosen | None = None) -> str:
+    """A new secret in the place of all others (Harbor's PATCH); "" if the caller chose it.
+
+    Raises:
+        Denied: the robot is more than who would get its secret, or lives longer.
+    """
     hold(robot)
+    _require_giving(giver, robot)
     robot.epoch += 1
     secrets.revoke_all("robot", robot.id, [Kind.ROBOT])
     shown = _set(robot, secret)
-    _record(actor, "update", robot)
+    _record(giver.name, "update", robot)
     return shown
 
 
-def add_secret(actor: str, robot: Robot) -> tuple[str, Secret]:
+def add_secret(giver: Principal, robot: Robot) -> tuple[str, Secret]:
     """A second secret beside the first: to change it where it is used, and to revoke the first one then.
 
     Raises:
         PreconditionFailed: there are two already.
+        Denied: the robot is more than who would get its secret, or lives longer.
     """
     hold(robot)
+    _require_giving(giver, robot)
     if len(db.session.execute(live_secrets(robot)).all()) >= LIVE_SECRETS:
         raise PreconditionFailed(f"a robot has at most {LIVE_SECRETS} secrets: revoke one first")
-    _record(actor, "update", robot)
+    _record(giver.name, "update", robot)
     return secrets.issue(Kind.ROBOT, robot.id, robot.epoch, owner_kind="robot")
 
 

@@ -7,7 +7,8 @@ from authsvc.core.api import Blueprint, PageArguments, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.projects import service as projects
-from authsvc.rbac.guard import require_own_login, require_person
+from authsvc.rbac.authority import Door
+from authsvc.rbac.guard import require_of, require_person
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.secrets import rules, service
@@ -20,10 +21,7 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/users", description="Acce
 
 
 def _load(user_id: int) -> tuple[str, User]:
-    who = require_person()
-    if who.id != user_id and not who.is_sysadmin:
-        raise Forbidden("only the user or a system administrator may do this")
-    return who.name, users.get(user_id)
+    return require_of(user_id).name, users.get(user_id)
 
 
 def _list(arguments: dict[str, Any], user_id: int, kind: Kind) -> Any:
@@ -74,13 +72,13 @@ def list_access_tokens(arguments: dict[str, Any], user_id: int) -> Any:
 @blueprint.response(201, AccessTokenCreatedSchema)
 def create_access_token(body: dict[str, Any], user_id: int) -> Any:
     """A personal access token of one's own: for docker and for the API, shown this once."""
-    require_own_login()
-    actor, user = _load(user_id)
-    if actor != user.username:
+    who = require_person(Door.CREDENTIALS)
+    if who.id != user_id:
         raise Forbidden("nobody makes access tokens for somebody else")
+    user = users.get(user_id)
     scope = _scope(body["projects"], body["actions"])
     networks = rules.parse_networks(body["networks"])
-    token, row = service.issue_access_token(actor, user, body["name"], days=body["days"], scope=scope, networks=networks)
+    token, row = service.issue_access_token(who.name, user, body["name"], days=body["days"], scope=scope, networks=networks)
     shown = {"id": row.id, "name": row.name, "token": token, "expires_at": row.expires_at}
     db.session.commit()
     return shown, 201, {"Location": f"/api/v2.0/users/{user_id}/access-tokens/{shown['id']}"}

@@ -27,8 +27,6 @@ class Kind(StrEnum):
 
 # By these a secret is known for what it is, by us and by those who look for leaked ones.
 PREFIXES = {Kind.REFRESH: "tgr_", Kind.ACCESS: "tgp_", Kind.SESSION: "tgs_", Kind.CLI: "tgc_", Kind.ROBOT: "tgb_"}
-# Kept somewhere by people or clients, as passwords and sessions should not be.
-TOKENS = frozenset({Kind.ACCESS, Kind.REFRESH})
 _KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 
 _READ = frozenset(permission for permission in ALL_PERMISSIONS if permission.action in (Action.READ, Action.LIST))
@@ -37,19 +35,25 @@ _PULL = permissions(Resource.REPOSITORY, Action.PULL) | frozenset(
     for permission in _READ
     if permission.resource in (Resource.REPOSITORY, Resource.ARTIFACT, Resource.TAG, Resource.PROJECT)
 )
-_PUSH = _PULL | permissions(Resource.REPOSITORY, Action.PUSH) | permissions(Resource.ARTIFACT, Action.CREATE)
+_PUSH = (
+    permissions(Resource.REPOSITORY, Action.PUSH, Action.CREATE)
+    | permissions(Resource.ARTIFACT, Action.CREATE)  # by a copy
+    | permissions(Resource.TAG, Action.CREATE)
+)
 _DELETE = (
     permissions(Resource.REPOSITORY, Action.DELETE)
     | permissions(Resource.ARTIFACT, Action.DELETE)
     | permissions(Resource.TAG, Action.DELETE)
+    # Its rules delete what matches them.
+    | permissions(Resource.TAG_RETENTION, Action.CREATE, Action.UPDATE, Action.DELETE, Action.OPERATE)
 )
-# What a personal access token can be limited to, by the words in which people say it.
+# What a personal access token can be limited to, by the words in which people say it. None of them does what is another's.
 ACTIONS: Mapping[str, frozenset[Permission]] = {
     "pull": _PULL,
-    "push": _PUSH | permissions(Resource.TAG, Action.CREATE),
+    "push": _PULL | _PUSH,
     "delete": _DELETE,
     "read": _READ,
-    "write": ALL_PERMISSIONS - _DELETE - permissions(Resource.REPOSITORY, Action.PULL, Action.PUSH),
+    "write": ALL_PERMISSIONS - _PUSH - _DELETE - permissions(Resource.REPOSITORY, Action.PULL),
 }
 
 

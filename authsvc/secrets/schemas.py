@@ -25,6 +25,8 @@ class AccessTokenSchema(SecretSchema):
 
 
 class AccessTokenCreateSchema(Schema):
+    nullable = frozenset({"days"})
+
     name = fields.String(required=True, validate=validate.Length(1, 255))
     days = fields.Integer(
         load_default=90,

@@ -33,6 +33,7 @@ from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.secrets.service import issue_access_token
 from authsvc.users import service as users
@@ -91,7 +92,7 @@ class SelfTest:
             projects.create(_ACTOR, user.id, name)
             left_over = [project for _, projects_of_one in left_overs() for project in projects_of_one]
             for project in left_over:
-                members.add(_ACTOR, project, user, Role.PROJECT_ADMIN)
+                members.add(operator(_ACTOR), project, user, Role.PROJECT_ADMIN)
             return _Visitor(user.id, name, token, name, tuple(project.name for project in left_over))
 
     def _leave(self, visitor: _Visitor) -> None:

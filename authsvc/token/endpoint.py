@@ -26,6 +26,7 @@ from authsvc.core.db import transaction, utcnow
 from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, envelope
 from authsvc.core.faults import told
 from authsvc.core.settings import Settings
+from authsvc.rbac.authority import Credential, Door
 from authsvc.rbac.principal import Principal
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
@@ -124,6 +125,8 @@ class TokenEndpoint:
         origin.set_current(origin.asking(environ))
         question = questions.of_query(query, self._settings.token_service)
         principal, identity = self._authentication.identify(header, snapshot, _address(environ))
+        if identity is not None:
+            principal.authority.require(Door.TOKEN)
         caller = _Caller(principal, identity)
         if question.scopes is None and identity is None:
             raise Unauthenticated("authentication required")
@@ -141,7 +144,9 @@ class TokenEndpoint:
         question = questions.of_form(form, self._settings.token_service)
         credential = questions.credential_of_form(form)
         principal, identity = self._authentication.check(credential, snapshot, _address(environ))
-        caller = _Caller(principal, identity, credential.secret if identity.secret_id is not None else "")
+        principal.authority.require(Door.TOKEN)
+        is_refresh = principal.authority.credential is Credential.REFRESH
+        caller = _Caller(principal, identity, credential.secret if is_refresh else "")
         return self._answer(environ, snapshot, key, question, caller)
 
     # -- both ----------------------------------------------------------------------------------------------------
@@ -167,11 +172,12 @@ class TokenEndpoint:
         access = grant(caller.principal, question.scopes or (), snapshot.project)
         now = int(time.time())
         holder = holder_of(caller.identity) if caller.identity else None
-        token = self._issuer.issue(caller.principal.name, access, now, holder).decode()
+        lifetime = self._lifetime(caller.principal, now)
+        token = self._issuer.issue(caller.principal.name, access, now, holder, lifetime=lifetime).decode()
         body: dict[str, Any] = {
             "token": token,
             "access_token": token,
-            "expires_in": self._issuer.lifetime,
+            "expires_in": lifetime,
             "issued_at": _rfc3339(now),
             "scope": " ".join(_formatted(entry) for entry in access if entry.actions),
         }
@@ -185,22 +191,26 @@ class TokenEndpoint:
                 body["refresh_token"] = refresh_token
         else:
             encoded = orjson.dumps(body)
-            if identity is None or not identity.networks:  # else it matters where each use comes from
-                left = identity.expires_at - now if identity and identity.expires_at else self._reuse
+            if identity is None or not identity.authority.networks:  # else it matters where each use comes from
+                left = identity.until - now if identity and identity.until else self._reuse
                 snapshot.remember_answer(key, Answer(encoded, time.monotonic() + min(self._reuse, left), secret_id))
             return encoded
         return orjson.dumps(body)
 
+    def _lifetime(self, who: Principal, now: int) -> int:
+        """How long a token for `who` lives (seconds): no longer than the credential for which it is given."""
+        end = who.authority.expires_at
+        return self._issuer.lifetime if end is None else max(1, min(self._issuer.lifetime, int(end - now)))
+
     def _login(self, question: Question, caller: _Caller) -> str:
-        """Note a login; the refresh token for it, if one is asked for. Who shows one is given that one again."""
+        """Note a login; the refresh token for it, if one is asked for by who shows a password. Who shows one is given that one
+        again."""
         if caller.identity is None:
             return ""
         with self._app.app_context(), transaction():
             audit.record(caller.principal.name, "login", "user", caller.principal.name, description=question.client)
-            if not question.offline or caller.identity.secret_id is not None:
+            if not question.offline or not caller.principal.authority.opens(Door.OFFLINE):
                 return caller.secret
-            if caller.identity.kind != "user":
-                return ""
             expires_at = utcnow() + timedelta(days=self._settings.refresh_token_days)
             who = caller.principal
             secrets.make_room(who.id, Kind.REFRESH)

@@ -76,13 +76,15 @@ class Issuer:
             self._public_keys = self._keys.public_keys()
             self._stamp = stamp
 
-    def issue(self, subject: str, access: Sequence[Access], now: int, holder: Holder | None = None) -> bytes:
-        """A signed token for `subject` ("" for nobody), good from `now` (epoch seconds) for `lifetime` seconds."""
+    def issue(
+        self, subject: str, access: Sequence[Access], now: int, holder: Holder | None = None, *, lifetime: int | None = None
+    ) -> bytes:
+        """A signed token for `subject` ("" for nobody), good from `now` (epoch seconds) for `lifetime` seconds, ours if None."""
         claims = {
             "iss": self._issuer,
             "sub": subject,
             "aud": self._audience,
-            "exp": now + self.lifetime,
+            "exp": now + (self.lifetime if lifetime is None else lifetime),
             "nbf": now,
             "iat": now,
             "jti": f"{self._series}.{next(self._numbers)}",

@@ -11,7 +11,8 @@ from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
 from authsvc.core.repeat import outside
-from authsvc.rbac.guard import require_login, require_own_login, require_sysadmin, require_system
+from authsvc.rbac.authority import Door
+from authsvc.rbac.guard import require_login, require_of, require_person, require_search, require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.users import service
@@ -42,20 +43,6 @@ COLUMNS = {
 
 class UserSearchArguments(PageArguments):
     username = fields.String(required=True, validate=validate.Length(1, 255))
-
-
-def _self_or_sysadmin(user_id: int) -> Principal:
-    who = require_login()
-    if who.id != user_id and not who.is_sysadmin:
-        raise Forbidden("only the user or a system administrator may do this")
-    return who
-
-
-def _self_or_allowed(user_id: int, action: Action) -> Principal:
-    """The caller, if it is himself, or if he may do this with users."""
-    who = require_login()
-    oneself = who.id == user_id and (action is Action.READ or who.limits is None)
-    return who if oneself else require_system(action, Resource.USER)
 
 
 def _get_lower(who: Principal, user_id: int) -> User:
@@ -100,14 +87,15 @@ def get_current_user() -> User:
 @blueprint.arguments(UserSearchArguments, location="query")
 @blueprint.response(200, UserSearchSchema(many=True))
 def search_users(arguments: dict[str, Any]) -> Any:
-    require_login()
+    require_search(Resource.USER)
     return page_of(service.matching(arguments["username"]).order_by(User.username), arguments)
 
 
 @blueprint.get("/<int:user_id>")
 @blueprint.response(200, UserSchema)
 def get_user(user_id: int) -> User:
-    _self_or_allowed(user_id, Action.READ)
+    if require_login().id != user_id:
+        require_system(Action.READ, Resource.USER)
     return service.get(user_id)
 
 
@@ -115,7 +103,7 @@ def get_user(user_id: int) -> User:
 @blueprint.arguments(UserProfileSchema)
 @blueprint.response(200)
 def update_user(body: dict[str, Any], user_id: int) -> None:
-    who = _self_or_allowed(user_id, Action.UPDATE)
+    who = require_person() if require_login().id == user_id else require_system(Action.UPDATE, Resource.USER)
     service.update_profile(who.name, _get_lower(who, user_id), **body)
     db.session.commit()
 
@@ -134,7 +122,7 @@ def delete_user(user_id: int) -> None:
 @blueprint.arguments(SysAdminFlagSchema)
 @blueprint.response(200)
 def set_sysadmin(body: dict[str, Any], user_id: int) -> None:
-    service.set_sysadmin(require_sysadmin().name, service.get(user_id), body["sysadmin_flag"])
+    service.set_sysadmin(require_sysadmin(Door.IDENTITIES).name, service.get(user_id), body["sysadmin_flag"])
     db.session.commit()
 
 
@@ -143,7 +131,7 @@ def set_sysadmin(body: dict[str, Any], user_id: int) -> None:
 @blueprint.response(200)
 def set_disabled(body: dict[str, Any], user_id: int) -> None:
     """Disable or enable an account (beyond Harbor's API)."""
-    service.set_disabled(require_sysadmin().name, service.get(user_id), body["disabled"])
+    service.set_disabled(require_sysadmin(Door.IDENTITIES).name, service.get(user_id), body["disabled"])
     db.session.commit()
 
 
@@ -151,8 +139,7 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 @blueprint.arguments(PasswordSchema)
 @blueprint.response(200)
 def set_password(body: dict[str, Any], user_id: int) -> None:
-    who = require_own_login()
-    _self_or_sysadmin(user_id)
+    who = require_of(user_id, Door.CREDENTIALS)
     user, origin = service.get(user_id), origin_of(user_id)
     if origin is not None:
         raise PreconditionFailed(f"the password of this user lives in the {origin.kind} source {origin.source}")

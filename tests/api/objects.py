@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from authsvc.artifacts import icons, intake
@@ -34,7 +34,7 @@ from authsvc.notification.rules import Wanted as WantedPolicy
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.principal import Principal
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.registries import service as registries
 from authsvc.registries.remote import Remote
@@ -49,7 +49,7 @@ from tests.support.registry import PlainRegistry
 from tests.support.world import World
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
-CREATOR = Principal(kind="user", id=1, name="admin", is_sysadmin=True)
+CREATOR = replace(operator("admin"), id=1)
 PULL = frozenset({Permission(Resource.REPOSITORY, Action.PULL)})
 
 
@@ -96,7 +96,7 @@ def _project_id(place: Place) -> int:
 def _member(place: Place) -> int:
     user_id = int(place.value("user_id"))
     with place.world.changes():
-        return members.add("test", projects.get_by_name(place.project), users.get(user_id), Role.GUEST).id
+        return members.add(operator("test"), projects.get_by_name(place.project), users.get(user_id), Role.GUEST).id
 
 
 def _image(place: Place) -> str:

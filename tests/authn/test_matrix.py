@@ -12,6 +12,7 @@ from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import ROLE_PERMISSIONS, Role
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
@@ -44,9 +45,9 @@ def test_role_by_source(world: World, source: Source, role: Role, way: str) -> N
     with world.changes():
         web = projects.get_by_name("web")
         if way != "group":
-            members.add("test", web, users.get(user_id), Role.LIMITED_GUEST if way == "both" else role)
+            members.add(operator("test"), web, users.get(user_id), Role.LIMITED_GUEST if way == "both" else role)
         if way != "direct":
-            members.add("test", web, groups.onboard(group), role)
+            members.add(operator("test"), web, groups.onboard(group), role)
         text, _ = secrets.issue(Kind.ACCESS, user_id, users.get(user_id).epoch)
     response = world.client.get(
         "/service/token?service=harbor-registry&scope=repository:web/a:pull,push,delete repository:other/a:pull,push",

@@ -14,6 +14,7 @@ from authsvc.core.settings import Settings
 from authsvc.core.versioning import PolicyRelevant
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.users.models import User
@@ -37,7 +38,7 @@ def other(world: World, settings: Settings) -> Iterator[World]:
 
 
 def role_changed() -> None:
-    members.set_role("t", projects.get_by_name("web"), 2, Role.GUEST)
+    members.set_role(operator("t"), projects.get_by_name("web"), 2, Role.GUEST)
 
 
 def role_removed() -> None:
@@ -81,7 +82,7 @@ def test_the_next_answer_elsewhere_knows(
 def test_projects_made_public_private_deleted_and_made_again(world: World, other: World) -> None:
     for public, expected in ((True, ["pull"]), (False, []), (True, ["pull"])):
         with world.changes():
-            projects.update("t", projects.get_by_name("web"), {"public": str(public).lower()})
+            projects.update(operator("t"), projects.get_by_name("web"), {"public": str(public).lower()})
         assert other.granted(SCOPE) == {"web/a": expected}
     with world.changes():
         projects.delete("t", projects.get_by_name("web"))

@@ -16,6 +16,7 @@ from authsvc.gate.models import Decision
 from authsvc.jobs.context import JobContext
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from tests.gate.conftest import Site
@@ -50,7 +51,7 @@ def test_a_refused_push_is_asked_again(site: Site) -> None:
     assert found["then"]["message"] in said
     with site.world.changes():
         project = projects.get_by_name(site.project)
-        members.set_role("t", project, members.id_of(project, users.get_by_name("guest")) or 0, Role.DEVELOPER)
+        members.set_role(operator("t"), project, members.id_of(project, users.get_by_name("guest")) or 0, Role.DEVELOPER)
     found = look(site, found["id"])
     assert (found["then"]["allowed"], found["now"]) == (False, {"allowed": True})
 

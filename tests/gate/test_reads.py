@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
@@ -130,7 +131,7 @@ def user_recreated(site: Site) -> None:
     chosen = choose("correct horse battery")
     users.delete("t", users.get_by_name("guest"))
     again = users.create("t", username="guest", password=chosen, email="guest@example.com")
-    members.add("t", projects.get_by_name(site.project), again, Role.PROJECT_ADMIN)
+    members.add(operator("t"), projects.get_by_name(site.project), again, Role.PROJECT_ADMIN)
 
 
 def project_recreated(site: Site) -> None:
@@ -171,12 +172,12 @@ def test_what_was_taken_away_is_gone_from_every_process_at_the_next_request(
 
 def test_public_and_private_again(site: Site) -> None:
     with site.world.changes():
-        projects.update("t", projects.get_by_name(site.project), {"public": "true"})
+        projects.update(operator("t"), projects.get_by_name(site.project), {"public": "true"})
     token = site.bearer(f"repository:{site.repository}:pull", "stranger")
     anonymous = site.bearer(f"repository:{site.repository}:pull", None)
     assert pull(site, token) == pull(site, anonymous) == Answer(0)
     with site.world.changes():
-        projects.update("t", projects.get_by_name(site.project), {"public": "false"})
+        projects.update(operator("t"), projects.get_by_name(site.project), {"public": "false"})
     assert (pull(site, token).status, pull(site, anonymous).status) == (403, 401)
 
 

@@ -19,6 +19,7 @@ from authsvc.core.db import db
 from authsvc.core.own import own
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
@@ -88,7 +89,7 @@ class World:
 
     def member(self, project: str, username: str, role: Role) -> int:
         with self.changes():
-            return members.add("test", projects.get_by_name(project), users.get_by_name(username), role).id
+            return members.add(operator("test"), projects.get_by_name(project), users.get_by_name(username), role).id
 
     def api(self, method: str, path: str, who: str | None = None, **options: Any) -> TestResponse:
         """Call the API as a user with the usual password, or as nobody."""

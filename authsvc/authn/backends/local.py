@@ -1,4 +1,4 @@
-"""Local users: name or e-mail, and a password."""
+"""Local users: name or e-mail, and a password. With people of a provider it is the CLI secret of their choice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from authsvc.authn.credentials import Basic
 from authsvc.authn.identity import Identity
 from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
+from authsvc.rbac.authority import OWN, Authority, Credential
 from authsvc.users import passwords
 
 
@@ -19,4 +20,4 @@ def authenticate(credential: Basic) -> Identity | None:
         user = credential.user
     if not passwords.verify(user.password_hash if user else None, credential.secret) or user is None:
         raise InvalidCredentials("the user name or password is not right")
-    return Identity(user.id, user.epoch)
+    return Identity(user.id, user.epoch, Authority(Credential.CLI) if user.kind == "oidc" else OWN)

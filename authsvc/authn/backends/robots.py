@@ -6,6 +6,7 @@ from authsvc.authn.credentials import Basic
 from authsvc.authn.identity import Identity
 from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
+from authsvc.rbac.authority import Authority, Credential
 from authsvc.robots import service as robots
 from authsvc.users import passwords
 
@@ -22,7 +23,7 @@ def authenticate(credential: Basic) -> Identity | None:
         if robot is None and not credential.username.startswith(prefix):
             return None
         known = robot.secret_hash if robot else None
-        identity = Identity(robot.id, robot.epoch, kind="robot") if robot else None
+        identity = Identity(robot.id, robot.epoch, Authority(Credential.ROBOT), kind="robot") if robot else None
     if not passwords.verify(known, credential.secret) or identity is None:
         raise InvalidCredentials("the robot's name or secret is not right")
     return identity

@@ -7,6 +7,7 @@ from authsvc.authn.identity import Identity
 from authsvc.core.crypto import has_checksum
 from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
+from authsvc.rbac.authority import Authority, Credential
 from authsvc.robots import service as robots
 from authsvc.secrets import rules
 from authsvc.secrets import service as secrets
@@ -34,18 +35,26 @@ def authenticate(credential: Basic) -> Identity | None:
         return identity_of(row)
 
 
+_CREDENTIALS = {
+    Kind.ACCESS: Credential.ACCESS,
+    Kind.CLI: Credential.CLI,
+    Kind.REFRESH: Credential.REFRESH,
+    Kind.ROBOT: Credential.ROBOT,
+    Kind.SESSION: Credential.SESSION,
+}
+
+
 def identity_of(row: Secret) -> Identity:
     """Whom a live secret stands for."""
     scope = secrets.scope_of(row.scope)
+    until = row.expires_at.timestamp() if row.expires_at else None
     return Identity(
         account_id=row.owner_id,
         epoch=row.epoch,
-        secret_id=row.id,
-        secret_kind=Kind(row.kind),
+        authority=Authority(_CREDENTIALS[Kind(row.kind)], tuple(row.networks), until, row.id),
         kind="robot" if row.owner_kind == "robot" else "user",
         limits=scope.limits if scope else None,
-        networks=tuple(row.networks),
-        expires_at=row.expires_at.timestamp() if row.expires_at else None,
+        until=until,
     )
 
 

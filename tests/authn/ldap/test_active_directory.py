@@ -13,6 +13,7 @@ from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from tests.authn.ldap.test_login import reread, status
@@ -56,7 +57,7 @@ def test_groups_through_groups(joined: World) -> None:
     with joined.changes():
         for name, role in (("everybody", Role.GUEST), ("developers", Role.DEVELOPER)):
             group = groups.onboard(GroupName(GroupType.LDAP, name, samba.group_dn(name)))
-            members.add("test", projects.get_by_name("web"), group, role)
+            members.add(operator("test"), projects.get_by_name("web"), group, role)
     token = joined.client.get(
         "/service/token?service=harbor-registry&scope=repository:web/a:pull,push", auth=("alice", samba.PASSWORD)
     )

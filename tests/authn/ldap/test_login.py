@@ -19,6 +19,7 @@ from authsvc.groups.rules import GroupName, GroupType
 from authsvc.jobs.context import JobContext
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.users.models import User
@@ -43,7 +44,7 @@ def configure(world: World, directory: Slapd, name: Any = "default", **changes: 
 def give(world: World, group: str, role: Role, project: str = "web") -> None:
     with world.changes():
         onboarded = groups.onboard(GroupName(GroupType.LDAP, group, slapd.group_dn(group)))
-        members.add("test", projects.get_by_name(project), onboarded, role)
+        members.add(operator("test"), projects.get_by_name(project), onboarded, role)
 
 
 def reread(world: World) -> dict[str, int]:

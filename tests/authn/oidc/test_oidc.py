@@ -20,6 +20,7 @@ from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from tests.authn.oidc.people import URL, Person, configure
@@ -45,7 +46,7 @@ def test_groups_give_roles_and_make_administrators(
     login_world.project("web", 1)
     with login_world.changes():
         group = groups.onboard(GroupName(GroupType.OIDC, "registry-developers"))
-        members.add("test", projects.get_by_name("web"), group, Role.DEVELOPER)
+        members.add(operator("test"), projects.get_by_name("web"), group, Role.DEVELOPER)
     olga, root = person("olga"), person("root")
     olga.log_in()
     root.log_in()

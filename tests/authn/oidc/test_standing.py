@@ -21,6 +21,7 @@ from authsvc.groups.rules import GroupName, GroupType
 from authsvc.jobs.context import JobContext
 from authsvc.projects import members
 from authsvc.projects import service as projects
+from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from authsvc.wsgi import Front
@@ -112,7 +113,7 @@ def test_groups_follow_the_provider(login_world: World, oidc: OidcProvider, olga
     login_world.project("web", 1)
     with login_world.changes():
         group = groups.onboard(GroupName(GroupType.OIDC, "registry-developers"))
-        members.add("test", projects.get_by_name("web"), group, Role.DEVELOPER)
+        members.add(operator("test"), projects.get_by_name("web"), group, Role.DEVELOPER)
 
     def granted() -> dict[str, list[str]]:
         path = "/service/token?service=harbor-registry&scope=repository:web/a:push"

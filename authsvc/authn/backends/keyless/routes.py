@@ -7,6 +7,7 @@ from marshmallow import fields, validate
 from authsvc.authn.backends.keyless import service
 from authsvc.core.api import Blueprint, PageArguments, Schema, Time, created, page_of
 from authsvc.core.db import db
+from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin
 
 blueprint = Blueprint("trust-rules", __name__, url_prefix="/system/trust-rules", description="Keyless CI")
@@ -48,7 +49,7 @@ def list_trust_rules(arguments: dict[str, Any]) -> Any:
 @blueprint.response(201)
 def create_trust_rule(body: dict[str, Any]) -> Any:
     """Trust the jobs of an issuer whose claims match."""
-    rule = service.create(require_sysadmin().name, **body)
+    rule = service.create(require_sysadmin(Door.IDENTITIES).name, **body)
     answer = created(rule.id)
     db.session.commit()
     return answer
@@ -58,5 +59,5 @@ def create_trust_rule(body: dict[str, Any]) -> Any:
 @blueprint.response(200)
 def delete_trust_rule(rule_id: int) -> None:
     """Trust them no more, at once."""
-    service.remove(require_sysadmin().name, rule_id)
+    service.remove(require_sysadmin(Door.IDENTITIES).name, rule_id)
     db.session.commit()

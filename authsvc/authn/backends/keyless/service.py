@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from authsvc.core.own import own
 from authsvc.core.settings import Settings
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
+from authsvc.rbac.authority import Authority, Credential
 
 USERNAME = "oidc"
 
@@ -143,12 +144,14 @@ def authenticate(credential: Basic) -> Identity | None:
     judged = judge(credential.secret)
     if not judged.fitting:
         raise InvalidCredentials("the token is good, but no trust rule fits its claims; `authsvc trust test` says why")
+    authority = Authority(Credential.JOB_TOKEN, expires_at=good_until(judged.claims))
     return Identity(
         account_id=0,
         epoch=0,
+        authority=authority,
         kind="workload",
-        expires_at=good_until(judged.claims),
-        principal=rules.workload(name_of(judged.claims), judged.fitting),
+        until=authority.expires_at,
+        principal=replace(rules.workload(name_of(judged.claims), judged.fitting), authority=authority),
         rules=tuple(rule.id for rule in judged.fitting),
     )
 

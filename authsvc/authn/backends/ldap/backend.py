@@ -27,6 +27,7 @@ from authsvc.core.errors import Denied, InvalidCredentials, NotFound, Unavailabl
 from authsvc.core.own import own
 from authsvc.core.repeat import outside
 from authsvc.groups.rules import GroupName, dn_key
+from authsvc.rbac.authority import Credential
 from authsvc.users import passwords
 from authsvc.users import service as users
 from authsvc.users.models import User
@@ -208,6 +209,7 @@ def proof_of(named: Named, person: Person, groups: tuple[GroupName, ...]) -> Pro
         realname=person.realname,
         groups=groups,
         is_sysadmin=admins is not None and any(group.key == admins for group in groups),
+        credential=Credential.PASSWORD,
     )
 
 

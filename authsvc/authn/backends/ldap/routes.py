@@ -23,6 +23,7 @@ from authsvc.authn.backends.ldap.trace import trace
 from authsvc.core.api import Blueprint, PageArguments
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError, NotFound
+from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
 
@@ -134,7 +135,7 @@ def list_directories() -> Any:
 @blueprint.response(200)
 def save_directory(body: dict[str, Any], name: str) -> None:
     """Make a directory or change one; settings that are not named stay."""
-    actor = require_sysadmin().name
+    actor = require_sysadmin(Door.IDENTITIES).name
     configuration.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
     db.session.commit()
 
@@ -143,5 +144,5 @@ def save_directory(body: dict[str, Any], name: str) -> None:
 @blueprint.response(200)
 def delete_directory(name: str) -> None:
     """Delete a directory that nobody comes from any more."""
-    sources.delete(require_sysadmin().name, KIND, name)
+    sources.delete(require_sysadmin(Door.IDENTITIES).name, KIND, name)
     db.session.commit()

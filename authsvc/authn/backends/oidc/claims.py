@@ -11,6 +11,7 @@ from authsvc.authn.onboarding import Proof
 from authsvc.core.errors import InvalidCredentials
 from authsvc.core.text import is_storable
 from authsvc.groups.rules import GroupName, GroupType
+from authsvc.rbac.authority import Credential
 
 _MOST_GROUPS = 1000
 
@@ -36,6 +37,7 @@ def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], userna
         realname=_text(claims, "name"),
         groups=groups if groups is not None or not whole else (),
         is_sysadmin=bool(settings.admin_group) and settings.admin_group in names,
+        credential=Credential.PROVIDER if whole else Credential.ID_TOKEN,
     )
 
 

@@ -12,9 +12,10 @@ from authsvc.authn.backends.oidc.provider import Issuer
 from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, Schema
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed, Unavailable
+from authsvc.core.errors import BadRequest, PreconditionFailed, Unavailable
 from authsvc.core.repeat import outside
-from authsvc.rbac.guard import require_own_login, require_sysadmin
+from authsvc.rbac.authority import Door
+from authsvc.rbac.guard import require_of, require_sysadmin
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
 from authsvc.users import service as users
@@ -78,7 +79,7 @@ def list_oidc_providers() -> Any:
 @blueprint.response(200)
 def save_oidc_provider(body: dict[str, Any], name: str) -> None:
     """Make a provider or change one; settings that are not named stay."""
-    actor = require_sysadmin().name
+    actor = require_sysadmin(Door.IDENTITIES).name
     configuration.save(actor, KIND, name, body["settings"], enabled=body["enabled"], position=body["position"])
     db.session.commit()
 
@@ -87,7 +88,7 @@ def save_oidc_provider(body: dict[str, Any], name: str) -> None:
 @blueprint.response(200)
 def delete_oidc_provider(name: str) -> None:
     """Delete a provider that nobody comes from any more."""
-    sources.delete(require_sysadmin().name, KIND, name)
+    sources.delete(require_sysadmin(Door.IDENTITIES).name, KIND, name)
     db.session.commit()
 
 
@@ -95,9 +96,7 @@ def delete_oidc_provider(name: str) -> None:
 
 
 def _load(user_id: int) -> tuple[str, User]:
-    who = require_own_login()
-    if who.id != user_id and not who.is_sysadmin:
-        raise Forbidden("only the user or a system administrator may do this")
+    who = require_of(user_id, Door.CREDENTIALS)
     user, origin = users.get(user_id), origin_of(user_id)
     if origin is None or origin.kind != KIND:
         raise PreconditionFailed("only users of an OIDC provider have a CLI secret")

@@ -30,7 +30,7 @@ from authsvc.core.errors import Denied, Unavailable
 from authsvc.core.own import own
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
-from authsvc.secrets.rules import Kind
+from authsvc.rbac.authority import Credential
 from authsvc.users import service as users
 from authsvc.users.models import UserIdentity
 
@@ -90,7 +90,7 @@ def confirm(identity: Identity) -> Identity:
         Denied: the account at the provider has ended.
         Unavailable: the provider does not answer, and its last word is too old.
     """
-    if identity.kind != "user" or identity.secret_kind not in (None, Kind.CLI):
+    if identity.authority.credential is not Credential.CLI:
         return identity
     with reading():
         row = db.session.execute(_standings().where(UserIdentity.user_id == identity.account_id)).first()
@@ -110,7 +110,7 @@ def confirm(identity: Identity) -> Identity:
             if standing.age > settings.oidc_check_seconds + settings.oidc_grace_seconds:
                 raise Unavailable(f"your account cannot be checked with its provider: {error.message}", retry_after=10) from None
             until = now + _PAUSE
-    return replace(identity, expires_at=min(until, identity.expires_at or until))
+    return replace(identity, until=min(until, identity.until or until))
 
 
 @contextmanager
