@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> Flask:
     with app.app_context():
         read_version = VersionReader(db.db.engine)
     snapshots = Snapshots(read_version)
-    authentication = Authentication(app, AUTHENTICATORS, settings.credential_cache_seconds)
+    authentication = Authentication(app, snapshots, AUTHENTICATORS, settings.credential_cache_seconds)
     services = Services(settings, read_version, snapshots, authentication, make_issuer(settings), UseRecorder(app))
     app.extensions["tidegate"] = services
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")

@@ -22,7 +22,7 @@ from authsvc.authn import credentials, lockout
 from authsvc.authn.credentials import Basic, Bearer
 from authsvc.authn.identity import Identity
 from authsvc.authn.onboarding import Proof, welcome
-from authsvc.authn.snapshot import Snapshot
+from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, DomainError, InvalidCredentials, PasswordChangeRequired
@@ -84,8 +84,9 @@ class Authentication:
     within the snapshot only, since revoking it is a policy change; finding it again costs one indexed query.
     """
 
-    def __init__(self, app: Flask, chain: Chain, seconds: float) -> None:
+    def __init__(self, app: Flask, snapshots: Snapshots, chain: Chain, seconds: float) -> None:
         self._app = app
+        self._snapshots = snapshots
         self._chain = chain
         self._seconds = seconds
         self._remembered: dict[bytes, tuple[float, Identity]] = {}
@@ -155,6 +156,7 @@ class Authentication:
 
     def _prove(self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
         identity = self._ask(credential, address)
+        snapshot = self._snapshots.current()  # whoever let him in may have said that he is less than he was
         principal = self.principal(identity, snapshot, address)
         if principal is None:
             raise InvalidCredentials("the user name or password is not right")

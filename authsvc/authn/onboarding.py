@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from flask import current_app
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from authsvc.authn.identity import Identity
 from authsvc.authn.sources import Kind
-from authsvc.core.db import db, transaction
+from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import BadRequest, Conflict, InvalidCredentials
 from authsvc.core.repeat import repeated
+from authsvc.core.settings import Settings
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName
 from authsvc.rbac.authority import Authority, Credential
@@ -22,8 +25,9 @@ from authsvc.users.models import User, UserIdentity
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a directory or provider says of somebody who proved to be there: `subject` never changes (an entry's id, `sub`),
-    everything else may. `groups` None: not known this time, leave them, and what follows from them, as they are. `credential`:
-    by what; `expires_at` (seconds since 1970): when it is no proof any longer."""
+    everything else may. `groups` None: not known this time, leave them, and what follows from them, as they are. `stated_at`:
+    when it said so; None: it was asked just now. `credential`: by what; `expires_at` (seconds since 1970): when it is no proof
+    any longer."""
 
     kind: Kind
     source: str
@@ -33,6 +37,7 @@ class Proof:
     realname: str = ""
     groups: tuple[GroupName, ...] | None = field(default=())
     is_sysadmin: bool = False
+    stated_at: datetime | None = None
     credential: Credential = Credential.NONE
     expires_at: float | None = None
 
@@ -57,23 +62,47 @@ def welcome(proof: Proof) -> Identity:
 
 
 def onboard(proof: Proof) -> Identity:
-    """The user behind a proof, made at the first time, his attributes and groups as the source has them now. Of several first
-    logins at once, one makes the user and the others find him. Writes only what has changed. Needs a transaction that may write.
+    """The user behind a proof, made at the first time, his attributes and groups as the source has them now; a proof of before
+    what we know already changes nothing. Of several first logins at once, one makes the user and the others find him. Writes
+    only what has changed. Needs a transaction that may write.
 
     Raises:
         InvalidCredentials: a user who comes from elsewhere has this name; nobody takes another's place.
     """
     identity = _identity(proof) or _come_aboard(proof)
     user = users.get(identity.user_id)
+    if not _is_overtaken(identity, proof):
+        _take_over(identity, user, proof)
+    authority = Authority(proof.credential, expires_at=proof.expires_at)
+    return Identity(user.id, user.epoch, authority, until=proof.expires_at)
+
+
+def _is_overtaken(identity: UserIdentity, proof: Proof) -> bool:
+    return proof.stated_at is not None and identity.stated_at is not None and proof.stated_at < identity.stated_at
+
+
+def _take_over(identity: UserIdentity, user: User, proof: Proof) -> None:
     identity.absences, identity.gone = 0, False
     if proof.groups is not None:
         identity.sysadmin = proof.is_sysadmin
-    _refresh(user, proof)
-    if proof.groups is not None:
         groups.replace(user.id, proof.groups)
+    _refresh(user, proof)
     db.session.flush()
-    authority = Authority(proof.credential, expires_at=proof.expires_at)
-    return Identity(user.id, user.epoch, authority, until=proof.expires_at)
+    _note_statement(identity, proof)
+
+
+def _note_statement(identity: UserIdentity, proof: Proof) -> None:
+    """When the source said it, and until when that counts. Of a directory, which nobody quotes later, once a day is enough."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    stated_at = proof.stated_at or utcnow()
+    if identity.stated_at is not None:
+        stated_at = max(stated_at, identity.stated_at)
+        if stated_at - identity.stated_at < (timedelta(days=1) if proof.kind == "ldap" else timedelta.resolution):
+            return
+    lapses_at = stated_at + timedelta(days=settings.identity_days) if settings.identity_days else None
+    # Past the session's listeners: nobody decides otherwise by it before the end that everybody knows of.
+    changed = update(UserIdentity).where(UserIdentity.id == identity.id).values(stated_at=stated_at, lapses_at=lapses_at)
+    db.session.execute(changed, execution_options={"synchronize_session": False})
 
 
 def known(proof: Proof) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, or_, select
 
 from authsvc.authn.backends.keyless.models import TrustRule
 from authsvc.authn.identity import Identity
+from authsvc.authn.models import IdentitySource
 from authsvc.configuration.items import ITEMS
 from authsvc.configuration.models import ConfigurationValue
 from authsvc.groups.models import GroupMembership
@@ -35,12 +36,15 @@ _MAX_SHOWN = 1000  # credentials of one account
 @dataclass(frozen=True, slots=True)
 class Account:
     """A principal, and whether it may act at all; `expires_at` in epoch seconds, a robot's. `gone`: a user's directory or
-    provider knows him no more."""
+    provider knows him no more; `closed_source`: it is switched off, and this is its name; `lapses_at` (epoch seconds): until when
+    its last word counts."""
 
     principal: Principal
     disabled: bool
     expires_at: float | None = None
     gone: bool = False
+    closed_source: str = ""
+    lapses_at: float | None = None
     _shown: dict[Hashable, Principal] = field(default_factory=dict, repr=False)
 
     def shown_by(self, identity: Identity) -> Principal:
@@ -66,6 +70,10 @@ class Account:
             return f"the {what} {self.principal.name} is disabled; an administrator can enable it"
         if self.gone:
             return f"the account {self.principal.name} has ended where it comes from; if it has not, log in there again"
+        if self.closed_source:
+            return f"the account {self.principal.name} comes from {self.closed_source}, which is switched off"
+        if self.lapses_at is not None and self.lapses_at <= now:
+            return f"nobody has said for long that the account {self.principal.name} is still there: log in where it comes from"
         if self.expires_at is not None and self.expires_at <= now:
             return f"the {what} {self.principal.name} has expired; an administrator can renew it"
         return ""
@@ -91,8 +99,12 @@ _ACCOUNT = (
         User.password_temporary,
         UserIdentity.sysadmin.label("by_group"),
         UserIdentity.gone,
+        UserIdentity.source,
+        UserIdentity.lapses_at,
+        IdentitySource.enabled.label("source_enabled"),
     )
     .outerjoin(UserIdentity, UserIdentity.user_id == User.id)
+    .outerjoin(IdentitySource, and_(IdentitySource.kind == UserIdentity.kind, IdentitySource.name == UserIdentity.source))
     .where(User.id == bindparam("user_id"), User.deleted.is_(False))
 )
 _GROUPS = select(GroupMembership.group_id).where(GroupMembership.user_id == bindparam("user_id"))
@@ -157,7 +169,13 @@ def load_account(execute: Execute, user_id: int) -> Account | None:
         temporary_password=bool(row.password_temporary),
         held_back=bool(row.password_temporary) and not _is_as_set_up(user_id, row.epoch),
     )
-    return Account(principal, bool(row.disabled), gone=bool(row.gone))
+    return Account(
+        principal,
+        bool(row.disabled),
+        gone=bool(row.gone),
+        closed_source=row.source if row.source and not row.source_enabled else "",
+        lapses_at=row.lapses_at.timestamp() if row.lapses_at else None,
+    )
 
 
 def _is_as_set_up(user_id: int, epoch: int) -> bool:

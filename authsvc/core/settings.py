@@ -60,6 +60,7 @@ class Settings:
     ldap_reread_seconds: int = 900
     oidc_check_seconds: int = 900
     oidc_grace_seconds: int = 3600
+    identity_days: int = 90
     job_workers: int = 4
     drain_seconds: int = 60
     pull_grace: bool = False
@@ -201,7 +202,7 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     ):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
-    for name in ("credential_cache_seconds", "oidc_grace_seconds"):
+    for name in ("credential_cache_seconds", "oidc_grace_seconds", "identity_days"):
         if getattr(settings, name) < 0:
             yield f"{name} must be at least 0"
 

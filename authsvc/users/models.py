@@ -56,7 +56,9 @@ class User(Identified, Audited, PolicyRelevant, Base):
 class UserIdentity(Identified, PolicyRelevant, Base):
     """Where a user comes from, who is not local: `kind` ldap or oidc, the `source` by its name, and the `subject` there (a
     DN or an entry's id; `sub` of the issuer). `sysadmin`: a group there makes him a system administrator (Harbor's
-    `admin_role_in_auth`). `absences`: how often in a row the source did not know him; then `gone`, and he may do nothing."""
+    `admin_role_in_auth`). `absences`: how often in a row the source did not know him; then `gone`, and he may do nothing.
+    `stated_at`: when the source said what we know of him; what it said before that changes nothing. `lapses_at`: until when that
+    counts (None: for ever)."""
 
     __tablename__ = "user_identities"
     __policy_on__ = frozenset({"update", "delete"})
@@ -68,6 +70,8 @@ class UserIdentity(Identified, PolicyRelevant, Base):
     sysadmin: Mapped[bool] = mapped_column(default=False)
     absences: Mapped[int] = mapped_column(default=0)
     gone: Mapped[bool] = mapped_column(default=False)
+    stated_at: Mapped[datetime | None]
+    lapses_at: Mapped[datetime | None]
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
 
     __table_args__ = (UniqueConstraint("kind", "source", "subject"), Base.__table_args__)

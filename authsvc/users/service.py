@@ -11,7 +11,7 @@ from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
 from authsvc.configuration import service as configuration
-from authsvc.core.db import db
+from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from authsvc.users import passwords
 from authsvc.users.models import User, UserIdentity
@@ -204,13 +204,15 @@ def set_sysadmin(actor: str, user: User, sysadmin: bool) -> None:
 
 
 def set_disabled(actor: str, user: User, disabled: bool) -> None:
-    """Disable or enable: a disabled user can do nothing, and is told so after a right password only.
+    """Disable or enable: a disabled user can do nothing, and is told so after a right password only. What was logged in and the
+    tokens that there were end with it, and stay so.
 
     Raises:
         PreconditionFailed: it is the last system administrator.
     """
     if disabled:
         _keep_an_admin(user)
+        user.epoch += 1
     user.disabled = disabled
     audit.record(actor, "update", "user", user.username, description="disabled" if disabled else "enabled")
 
@@ -243,6 +245,7 @@ def note_absence(user_id: int, most: int) -> None:
     if identity is None or identity.gone:
         return
     identity.absences += 1
+    identity.stated_at = utcnow()
     if identity.absences >= most:
         identity.gone = True
         audit.record(

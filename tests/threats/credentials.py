@@ -11,6 +11,7 @@ from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
 from authsvc.authn import sources
+from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core.db import db
 from authsvc.rbac.authority import Credential
 from authsvc.users.models import User
@@ -84,13 +85,11 @@ class Wallet:
 
     @cached_property
     def _olga(self) -> tuple[int, str]:
-        settings = {"oidc_endpoint": self.issuer.url, "oidc_client_id": CLIENT, "oidc_auto_onboard": True}
         with self.world.changes():
+            settings = {"oidc_endpoint": self.issuer.url, "oidc_client_id": CLIENT}
             sources.save("test", "oidc", "default", settings)
+            user_id = onboard(Proof("oidc", "default", f"{self.issuer.url}#olga", "olga")).account_id
         token = self.issuer.token(aud=CLIENT, sub="olga", preferred_username="olga")
-        found = self.world.api("GET", "/users/current", headers={"Authorization": f"Bearer {token}"})
-        assert found.status_code == 200, found.text
-        user_id = int(found.get_json()["user_id"])
         assert self.world.api("PUT", f"/users/{user_id}/sysadmin", "admin", json={"sysadmin_flag": True}).status_code == 200
         return user_id, token
 

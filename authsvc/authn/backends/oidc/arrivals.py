@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -19,27 +19,34 @@ from authsvc.core.db import db, utcnow
 from authsvc.core.errors import InvalidCredentials
 from authsvc.core.sealing import seal, unseal
 
+_KEPT = timedelta(seconds=FLOW_SECONDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """At which provider somebody was, what it says of him, and the path to go on to."""
+    """At which provider somebody was, what it said of him then, and the path to go on to."""
 
     provider: str
+    subject: str
     claims: Mapping[str, Any]
     back_to: str
+    stated_at: datetime
 
 
 def keep(arrival: Arrival) -> str:
-    """Keep it for as long as a login may take; what the browser is to come back with. Needs a transaction that may write."""
+    """Keep it for as long as a login may take, in the place of one before; what the browser is to come back with. Needs a
+    transaction that may write."""
     db.session.execute(delete(OidcArrival).where(OidcArrival.expires_at < utcnow()))
+    end(arrival.provider, arrival.subject)
     ticket = secrets.token_urlsafe(32)
     db.session.add(
         OidcArrival(
             digest=_digest(ticket),
             source=arrival.provider,
+            subject=arrival.subject,
             sealed=seal(json.dumps(arrival.claims)),
             back_to=arrival.back_to,
-            expires_at=utcnow() + timedelta(seconds=FLOW_SECONDS),
+            expires_at=arrival.stated_at + _KEPT,
         )
     )
     return ticket
@@ -55,12 +62,12 @@ def find(ticket: str) -> Arrival:
     found = db.session.scalar(select(OidcArrival).where(*here))
     if found is None:
         raise InvalidCredentials("this login took too long; start again")
-    return Arrival(found.source, json.loads(unseal(found.sealed)), found.back_to)
+    return Arrival(found.source, found.subject, json.loads(unseal(found.sealed)), found.back_to, found.expires_at - _KEPT)
 
 
-def end(ticket: str) -> None:
-    """Logged in. Needs a transaction that may write."""
-    db.session.execute(delete(OidcArrival).where(OidcArrival.digest == _digest(ticket)))
+def end(provider: str, subject: str) -> None:
+    """Whoever that is has logged in, and what was said of him before counts no more. Needs a transaction that may write."""
+    db.session.execute(delete(OidcArrival).where(OidcArrival.source == provider, OidcArrival.subject == subject))
 
 
 def _digest(ticket: str) -> str:

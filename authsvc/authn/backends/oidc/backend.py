@@ -17,7 +17,7 @@ from flask import current_app
 from authsvc.authn import sources
 from authsvc.authn.backends.oidc import claims as claims_of
 from authsvc.authn.backends.oidc import settings as oidc_settings
-from authsvc.authn.backends.oidc.provider import Issuer, Issuers, good_until, unverified_issuer
+from authsvc.authn.backends.oidc.provider import Issuer, Issuers, good_until, stated_at, unverified_issuer
 from authsvc.authn.backends.oidc.settings import OidcSettings
 from authsvc.authn.onboarding import Proof, known
 from authsvc.core.db import reading
@@ -239,7 +239,7 @@ def authenticate_bearer(token: str) -> Proof | None:
     """An ID token of a provider of ours, given to our client; None if it is of no provider.
 
     Raises:
-        InvalidCredentials: wrong, or of somebody who never logged in here and is not to come aboard by himself.
+        InvalidCredentials: wrong, or of somebody who never logged in here: it may be an old one, of somebody who was deleted.
         Unavailable: the provider's keys cannot be had.
     """
     issuer = unverified_issuer(token)
@@ -248,8 +248,8 @@ def authenticate_bearer(token: str) -> Proof | None:
     if found is None:
         return None
     claims = found.issuer.verify(token, found.settings.client_id)
-    shown = replace(proof(found, claims, whole=False), expires_at=good_until(claims))
+    shown = replace(proof(found, claims, whole=False), stated_at=stated_at(claims), expires_at=good_until(claims))
     with reading():
-        if not found.settings.auto_onboard and not known(shown):
-            raise InvalidCredentials("log in at the pages once, to choose a user name")
+        if not known(shown):
+            raise InvalidCredentials("log in at the pages first")
     return shown

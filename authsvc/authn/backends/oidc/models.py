@@ -27,12 +27,14 @@ class OidcGrant(Identified, Base):
 
 
 class OidcArrival(Base):
-    """Somebody who chooses a user name now: the claims (`sealed`) under the SHA-256 of what the browser keeps."""
+    """Somebody who chooses a user name now: the claims (`sealed`) under the SHA-256 of what the browser keeps. `subject` as in
+    `UserIdentity`."""
 
     __tablename__ = "oidc_arrivals"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(512), index=True, default="", server_default="")
     sealed: Mapped[str] = mapped_column(Text)
     back_to: Mapped[str] = mapped_column(String(1024))
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
 
 from authsvc.authn import session
@@ -10,7 +12,7 @@ from authsvc.authn.backends.oidc.arrivals import Arrival
 from authsvc.authn.backends.oidc.claims import suggested_name
 from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
-from authsvc.core.db import let_go, reading, transaction
+from authsvc.core.db import let_go, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials
 
 blueprint = Blueprint("oidc_pages", __name__, url_prefix="/c/oidc")
@@ -45,7 +47,7 @@ def callback() -> Response:
     with transaction():
         standing.keep(shown, login.refresh_token)
         if not at.settings.auto_onboard and not known(shown):
-            ticket = arrivals.keep(Arrival(at.name, login.claims, flow.back_to))
+            ticket = arrivals.keep(Arrival(at.name, shown.subject, login.claims, flow.back_to, utcnow()))
     if ticket:
         response = _go("/c/oidc/onboard")
         _cookie(response, _ARRIVAL, ticket)
@@ -63,8 +65,12 @@ def first_login() -> Response:
     if request.method == "GET":
         return _ask_name(suggested_name(at.settings, claims), at.settings.label, "")
     session.require_same_origin(request)
+    shown = replace(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), stated_at=arrival.stated_at)
+    with reading():
+        if known(shown):  # by another login since, which says what is true now
+            raise InvalidCredentials("this login was finished already; start again")
     try:
-        return _logged_in(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), arrival.back_to)
+        return _logged_in(shown, arrival.back_to)
     except DomainError as error:
         return _ask_name(chosen, at.settings.label, error.message)
 
@@ -84,7 +90,7 @@ def _logged_in(shown: Proof, back_to: str) -> Response:
     response = _go(backend.own_path(back_to))
     with transaction():
         session.start(who, response)
-        arrivals.end(request.cookies.get(_ARRIVAL, ""))
+        arrivals.end(shown.source, shown.subject)
     response.delete_cookie(_FLOW, path="/c/oidc")
     response.delete_cookie(_ARRIVAL, path="/c/oidc")
     return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -147,6 +148,14 @@ class Issuers:
 def good_until(claims: Mapping[str, Any]) -> float:
     """When (seconds since 1970) checked claims are no proof any longer."""
     return float(min(int(claims["exp"]), _FAR) + LEEWAY)
+
+
+def stated_at(claims: Mapping[str, Any]) -> datetime:
+    """When checked claims were true for certain, by our clock, of which the provider's may differ; for ever ago if they do
+    not say so."""
+    issued = claims.get("iat")
+    moment = int(issued) if isinstance(issued, int | float) else 0
+    return datetime.fromtimestamp(max(0, min(moment, int(time.time())) - LEEWAY), UTC)
 
 
 def unverified_issuer(token: str) -> str:
