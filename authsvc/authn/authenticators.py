@@ -26,6 +26,7 @@ from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, DomainError, InvalidCredentials, PasswordChangeRequired
+from authsvc.core.text import is_login, is_storable
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.rules import may_come_from
 
@@ -38,7 +39,7 @@ T = TypeVar("T")
 
 def fingerprint(*parts: str) -> bytes:
     """A keyed hash under which secrets may be remembered; the key dies with the process."""
-    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), key=_KEY, digest_size=20).digest()
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), key=_KEY, digest_size=20).digest()
 
 
 class Authenticator(Protocol):
@@ -155,7 +156,7 @@ class Authentication:
         return (principal, identity) if principal and identity else None
 
     def _prove(self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
-        identity = self._ask(credential, address)
+        identity = self._ask(credential, address, snapshot.configured("robot_name_prefix"))
         snapshot = self._snapshots.current()  # whoever let him in may have said that he is less than he was
         principal = self.principal(identity, snapshot, address)
         if principal is None:
@@ -182,22 +183,24 @@ class Authentication:
             raise Denied(refusal)
         return account.shown_by(identity)
 
-    def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
+    def _ask(self, credential: Basic | Bearer, address: str, robot_prefix: str) -> Identity:
+        if isinstance(credential, Basic) and not (is_login(credential.username) and is_storable(credential.secret)):
+            raise InvalidCredentials("no name has blanks around it, several in a row, or characters that cannot be seen")
         with self._app.app_context():
             if isinstance(credential, Bearer):
                 shown = self._first(self._chain.bearer, credential.token)
                 if shown is None:
                     raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
                 return shown
-            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address)
+            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address, robot_prefix)
             for confirm in self._chain.confirm:
                 identity = confirm(identity)
             return identity
 
-    def _guess(self, credential: Basic, address: str) -> Identity:
+    def _guess(self, credential: Basic, address: str, robot_prefix: str) -> Identity:
         for check in self._chain.before:
             check(credential)
-        with lockout.counted(credential, address):
+        with lockout.counted(credential, address, robot_prefix):
             try:
                 identity = self._first(self._chain.guessable, credential)
                 if identity is None:

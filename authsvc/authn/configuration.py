@@ -15,6 +15,7 @@ from authsvc.authn.backends.oidc import settings as oidc_settings
 from authsvc.authn.sources import DEFAULT, SECRETS, Kind
 from authsvc.configuration.items import Item, typed
 from authsvc.core.errors import BadRequest
+from authsvc.users import names
 from authsvc.users import service as users
 
 _MODES: dict[str, Kind] = {"oidc_auth": "oidc", "ldap_auth": "ldap"}
@@ -63,7 +64,7 @@ def change(actor: str, changes: Mapping[str, Any]) -> None:
     if mode is not None and mode not in ("db_auth", *_MODES):
         raise BadRequest(f"auth_mode must be one of db_auth, {', '.join(_MODES)}")
     if isinstance(prefix := changes.get("robot_name_prefix"), str):
-        users.require_no_name_like(users.robot_alias(prefix))
+        users.require_no_name_like(names.robot_alias(prefix))
     for kind in _MODES.values():
         given = {name: value for name, value in changes.items() if name in ITEMS and _kind(name) == kind}
         present = _default(kind)

@@ -33,7 +33,8 @@ class IdentitySource(Identified, Audited, PolicyRelevant, Base):
 
 
 class LoginFailure(Base):
-    """A wrong password: whose (`users.name_key`, also of nobody), from where, which (a keyed hash), and when last."""
+    """A wrong password: whose (`lockout`), from where, which (a keyed hash), and when last. `wrong_until`: so long it need not be
+    looked at again to know, unless the account's credentials have another epoch; None while it is looked at."""
 
     __tablename__ = "login_failures"
 
@@ -41,7 +42,20 @@ class LoginFailure(Base):
     address: Mapped[str] = mapped_column(String(64), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime] = mapped_column(index=True)
+    wrong_until: Mapped[datetime | None]
+    epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     __table_args__ = (Index("ix_login_failures_address", "address"),)
+
+
+class LoginAddress(Base):
+    """From where a password of an account was right, and when last."""
+
+    __tablename__ = "login_addresses"
+
+    account: Mapped[str] = mapped_column(String(300), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = ()
 
 
 class RegistrationAttempt(Identified, Base):

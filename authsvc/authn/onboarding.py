@@ -12,12 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from authsvc.authn.identity import Identity
 from authsvc.authn.sources import Kind
 from authsvc.core.db import db, transaction, utcnow
-from authsvc.core.errors import BadRequest, Conflict, InvalidCredentials
+from authsvc.core.errors import Conflict, InvalidCredentials
 from authsvc.core.repeat import repeated
 from authsvc.core.settings import Settings
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName
 from authsvc.rbac.authority import Authority, Credential
+from authsvc.users import names
 from authsvc.users import service as users
 from authsvc.users.models import User, UserIdentity
 
@@ -127,24 +128,30 @@ def _identity(proof: Proof) -> UserIdentity | None:
 def _come_aboard(proof: Proof) -> UserIdentity:
     """A new user, unless another login of the same person made one since we looked: where readers see what others commit
     meanwhile (PostgreSQL, MariaDB), the name is taken then, by himself."""
-    try:
-        with db.session.begin_nested():
-            return _create(proof)
-    except BadRequest as error:
-        raise InvalidCredentials(f"{proof.username} from {proof.origin} cannot be a user here: {error.message}") from None
-    except (Conflict, IntegrityError):
-        if (identity := _identity(proof)) is not None:
-            return identity
-        raise InvalidCredentials(
-            f"{proof.username} is the name of another user here, who does not come from {proof.origin}; "
-            "a system administrator can rename or delete that user"
-        ) from None
+    fitted = names.fitted(proof.username, users.robot_prefix())
+    if not fitted:
+        raise InvalidCredentials(f"{proof.origin} says no name for whoever that is, of which one could be made here")
+    # Whoever is called otherwise there gets a name in any case; with the same name nobody takes another's place.
+    for name in (fitted,) if fitted == proof.username else (fitted, names.apart(fitted, proof.subject)):
+        try:
+            with db.session.begin_nested():
+                return _create(proof, name)
+        except (Conflict, IntegrityError):
+            if (identity := _identity(proof)) is not None:
+                return identity
+    raise InvalidCredentials(
+        f"{proof.username} is the name of another user here, who does not come from {proof.origin}; "
+        "a system administrator can rename or delete that user"
+    )
 
 
-def _create(proof: Proof) -> UserIdentity:
+def _create(proof: Proof, name: str) -> UserIdentity:
+    # A provider's people may choose their names, so none of them is another's e-mail; a directory gives them.
+    users.require_free(name, also_as_email=proof.kind == "oidc")
     user = users.create(
         f"tidegate:{proof.kind}",
-        username=proof.username,
+        fits=True,
+        username=name,
         password=None,
         email=_free_email(proof, None),
         realname=_shown(proof.realname),

@@ -16,6 +16,7 @@ from authsvc.core import origin
 from authsvc.core.api import Schema
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
+from authsvc.core.text import is_storable
 from authsvc.rbac.authority import Door
 from authsvc.users.schemas import UserCreationSchema
 
@@ -34,6 +35,8 @@ def _body(schema: Schema) -> dict[str, Any]:
         BadRequest: it does not fit.
     """
     given = request.get_json(silent=True) if request.is_json else request.form.to_dict()
+    if not is_storable(given):
+        raise BadRequest("cannot be used: it holds characters that are none")
     try:
         loaded: dict[str, Any] = schema.load(given if isinstance(given, dict) else {}, unknown=EXCLUDE)
     except ValidationError as error:

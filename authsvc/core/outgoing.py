@@ -12,7 +12,9 @@ import ipaddress
 import json
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from authsvc.core.db import must_be_free
@@ -27,6 +30,7 @@ from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.core.trust import client_context
 
 _TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two pieces of the answer
+_TOTAL = 10.0  # seconds for all of it
 _MAX_ANSWER = 1024 * 1024
 
 
@@ -144,6 +148,7 @@ def ask_json(
     try:
         with (
             session(networks, verify=verify, ca=ca) as sent_by,
+            _ending(sent_by, _TOTAL),
             sent_by.request(
                 method, url, data=data, auth=auth, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             ) as response,
@@ -156,8 +161,26 @@ def ask_json(
             return json.loads(body)
     except Refused as error:
         raise Unavailable(f"{_where(url)}: {error}", retry_after=60) from None
-    except (requests.RequestException, OSError, ValueError) as error:
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
+
+
+@contextmanager
+def _ending(sent_by: requests.Session, seconds: float) -> Iterator[None]:
+    """Hang up when the time is over: timeouts are for single pieces, and who sends one now and then would hold us for ever."""
+
+    def hang_up() -> None:
+        for connection in list(sent_by.get_adapter("https://").connections):  # type: ignore[attr-defined] # ours
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _object_in(body: bytes) -> dict[str, Any]:
@@ -173,8 +196,11 @@ def _where(url: str) -> str:
 
 
 class _Adapter(HTTPAdapter):
+    """`connections`: what was opened, held a second time, since TLS takes over the socket that it is given."""
+
     def __init__(self, networks: Sequence[str], verify: bool, ca: str) -> None:
         self._networks = networks
+        self.connections: list[socket.socket] = []
         self._context = client_context(ca)
         if not verify:
             self._context.check_hostname = False
@@ -183,8 +209,13 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options)
-        manager.pool_classes_by_scheme = _pools(self._networks)
+        manager.pool_classes_by_scheme = _pools(self._networks, self.connections)
         self.poolmanager = manager
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        super().close()
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """By our context alone; requests would put its own bundle in."""
@@ -194,10 +225,11 @@ class _Adapter(HTTPAdapter):
         return host, {"ssl_context": self._context}
 
 
-def _pools(networks: Sequence[str]) -> dict[str, Any]:
+def _pools(networks: Sequence[str], connections: list[socket.socket]) -> dict[str, Any]:
     def guarded(connection: Any) -> socket.socket:
         made = connect(connection._dns_host, connection.port, networks, connection.timeout)  # noqa: SLF001 - urllib3's own way
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connections.append(made.dup())
         return made
 
     class Plain(HTTPConnection):

@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
+# Unicode's Default_Ignorable_Code_Point beyond what `str.isprintable` tells: marks and fillers that nobody sees, and that
+# directories leave out when they compare (RFC 4518 2.2).
+_UNSEEN = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+
+
+def is_seen(text: str) -> bool:
+    """Whether all of it can be seen; blanks are between words only, and one each: a name must be what it looks like."""
+    return text.isprintable() and text.split() == text.split(" ") and _UNSEEN.search(text) is None
+
+
+def is_login(name: str) -> bool:
+    """Whether it can be the name of somebody who logs in; clients show tokens under none."""
+    return not name or is_seen(name)
 
 
 def is_storable(value: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Literal
 
+from authsvc.core import wildcards
 from authsvc.rbac.authority import CLOSED, OWN, Authority, Door
 from authsvc.rbac.permissions import Permission
 from authsvc.rbac.roles import Role
@@ -63,7 +63,7 @@ class Principal:
         if project is None or not repository or project.id not in self.repositories:
             return True
         rest = repository.partition("/")[2]
-        return any(fnmatchcase(rest, pattern) for pattern in self.bound_to(project, permission))
+        return any(wildcards.matches(pattern, rest) for pattern in self.bound_to(project, permission))
 
     @property
     def credential_key(self) -> tuple[str, ...]:

@@ -204,6 +204,7 @@ def choose(secret: str) -> Chosen | None:
     classes = (str.isupper, str.islower, str.isdigit)
     if not 8 <= len(secret) <= 128 or not all(any(check(character) for character in secret) for check in classes):
         raise BadRequest("the secret must have 8 to 128 characters, with an upper and a lower case letter and a digit")
+    passwords.check_rules(secret)
     return passwords.hashed(secret)
 
 

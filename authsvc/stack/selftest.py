@@ -87,7 +87,7 @@ class SelfTest:
     def _arrive(self) -> _Visitor:
         name = f"{NAME}-{secrets.token_hex(4)}"
         with self._app.app_context(), transaction():
-            user = users.create(_ACTOR, username=name, password=None)
+            user = users.create(_ACTOR, username=name, password=None, fits=True)
             token, _ = issue_access_token(_ACTOR, user, "self-test", days=1, scope=None, networks=())
             projects.create(_ACTOR, user.id, name)
             left_over = [project for _, projects_of_one in left_overs() for project in projects_of_one]

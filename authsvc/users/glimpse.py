@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, func, select
 
 from authsvc.core.db import db
+from authsvc.users import names
 from authsvc.users.models import User, UserIdentity
-from authsvc.users.service import name_key
 
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What a login has to know of a user. `kind` and `source`: where he comes from; None for a local one."""
+    """What a login has to know of a user. `kind` and `source`: where he comes from; None for a local one. `by_name`: it is his
+    name, and not his e-mail."""
 
     id: int
     name_key: str
@@ -21,6 +22,7 @@ class Glimpse:
     epoch: int
     kind: str | None
     source: str | None
+    by_name: bool = True
 
 
 _GLANCE = (
@@ -36,7 +38,8 @@ def glance(login: str) -> Glimpse | None:
     """Who logs in with this name or e-mail, as `service.find` has it, by as many queries for one whom there is not: the time
     tells nobody which names there are."""
     login = login[:300]
-    row = db.session.execute(_BY_NAME, {"key": name_key(login)}).first()
-    if row is None and "@" in login:
-        row = db.session.execute(_BY_EMAIL, {"key": login.lower()}).first()
-    return Glimpse(*row) if row is not None else None
+    row = db.session.execute(_BY_NAME, {"key": names.key(login)}).first()
+    if row is not None or "@" not in login:
+        return Glimpse(*row) if row is not None else None
+    row = db.session.execute(_BY_EMAIL, {"key": login.lower()}).first()
+    return Glimpse(*row, by_name=False) if row is not None else None

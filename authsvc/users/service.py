@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -13,29 +12,13 @@ from authsvc.audit import service as audit
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
-from authsvc.users import passwords
+from authsvc.users import names, passwords
 from authsvc.users.models import User, UserIdentity
 from authsvc.users.passwords import Chosen
 
-# Harbor's rule (1 to 255 characters without , " ~ # % $), without ":" (Basic authentication splits there), blanks and
-# what cannot be seen: a name must look like what it is.
-_FORBIDDEN = re.compile(r'[,"~#%$:\s\x00-\x1f\x7f]')
-ROBOT_ALIAS = "robot-"  # robots log in by such names, too, until the prefix is changed; see `robots.rules.alias_prefix`
-# `docker login -u oidc` of CI jobs; "anonymous" in explanations; what docker writes where a token stands for a password.
-RESERVED = frozenset({"oidc", "anonymous", "<token>"})
 BUILT_IN_ADMIN = 1
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _NO_EMAIL, _EMAIL_TAKEN = "that is no e-mail address", "another user has that e-mail address"
-
-
-def robot_alias(prefix: str) -> str:
-    """What robots' shell-safe names begin with, as `name_key` has it."""
-    return name_key(prefix.replace("$", "-"))
-
-
-def name_key(username: str) -> str:
-    """The form in which two names are the same name."""
-    return unicodedata.normalize("NFKC", username).casefold()
 
 
 def create(
@@ -48,21 +31,23 @@ def create(
     comment: str = "",
     sysadmin: bool = False,
     temporary: bool = False,
+    fits: bool = False,
 ) -> User:
-    """A new local user; `temporary`: the password was generated, and its owner must change it at the pages.
+    """A new user; `temporary`: the password was generated, and its owner must change it at the pages. `fits`: the name is not
+    given to him here and now, and whoever calls has seen to it.
 
     Raises:
         BadRequest: name or e-mail against the rules, or the name as password.
-        Conflict: name (whatever the case) or e-mail is taken.
+        Conflict: name (whatever the case) or e-mail is taken, be it as the other of the two.
     """
-    check_new(username, password.text if password else None, email)
+    if not fits:
+        check_new(username, password.text if password else None, email)
     if email is not None and not email_is_free(email):
         raise Conflict(_EMAIL_TAKEN)
-    if db.session.scalar(select(User.id).where(User.name_key == name_key(username))):
-        raise Conflict(f"user {username} exists already")
+    require_free(username, also_as_email=not fits)
     user = User(
         username=username,
-        name_key=name_key(username),
+        name_key=names.key(username),
         email=email,
         realname=realname,
         comment=comment,
@@ -82,7 +67,7 @@ def check_new(username: str, password: str | None, email: str | None) -> None:
     Raises:
         BadRequest: name, e-mail or password against the rules.
     """
-    _check_name(username)
+    names.check_chosen(username, robot_prefix())
     if email is not None and not is_email(email):
         raise BadRequest(_NO_EMAIL)
     if password is not None:
@@ -111,7 +96,7 @@ def find(login: str) -> User | None:
 
 def find_by_name(username: str) -> User | None:
     """A user by name, or None."""
-    user: User | None = db.session.scalar(select(User).where(User.name_key == name_key(username), User.deleted.is_(False)))
+    user: User | None = db.session.scalar(select(User).where(User.name_key == names.key(username), User.deleted.is_(False)))
     return user
 
 
@@ -261,17 +246,21 @@ def _keep_an_admin(leaving: User) -> None:
         raise PreconditionFailed(f"{leaving.username} is the last system administrator")
 
 
-def _check_name(username: str) -> None:
-    if name_key(username).startswith((ROBOT_ALIAS, _robot_alias())):
-        raise BadRequest(f"names that begin with {ROBOT_ALIAS} or {_robot_alias()} are robots' names")
-    if name_key(username) in RESERVED:
-        raise BadRequest(f"{username} is not for people: machines log in by that name, or nobody")
-    if not 1 <= len(username) <= 255 or _FORBIDDEN.search(username) or not username.isprintable():
-        raise BadRequest('a user name has 1 to 255 characters, no blanks and none of , " ~ # % $ :')
+def require_free(username: str, *, also_as_email: bool = True) -> None:
+    """Nobody has that name, whatever its case; nor as e-mail, by which he logs in as well.
+
+    Raises:
+        Conflict
+    """
+    if db.session.scalar(select(User.id).where(User.name_key == names.key(username))):
+        raise Conflict(f"user {username} exists already")
+    if also_as_email and "@" in username and not _is_nobodys_email(username, None):
+        raise Conflict(f"{username} is the e-mail address of another user")
 
 
-def _robot_alias() -> str:
-    return robot_alias(str(configuration.value("robot_name_prefix")))
+def robot_prefix() -> str:
+    """What robots' names begin with."""
+    return str(configuration.value("robot_name_prefix"))
 
 
 def is_email(text: str) -> bool:
@@ -280,6 +269,11 @@ def is_email(text: str) -> bool:
 
 
 def email_is_free(email: str, own_id: int | None = None) -> bool:
-    """True if no user but `own_id` has that e-mail, whatever its case."""
+    """True if no user but `own_id` has that e-mail, whatever its case, nor is called so: either logs in."""
+    named = db.session.scalar(select(User.id).where(User.name_key == names.key(email)))
+    return (named is None or named == own_id) and _is_nobodys_email(email, own_id)
+
+
+def _is_nobodys_email(email: str, own_id: int | None) -> bool:
     taken = db.session.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
     return taken is None or taken == own_id

@@ -57,7 +57,13 @@ class Olga:
     def token(self, *groups: str, age: int = 0, **claims: Any) -> dict[str, str]:
         """Her ID token of so many seconds ago."""
         issued = int(time.time()) - age
-        said: dict[str, Any] = {"sub": "olga", "preferred_username": "olga", "groups": list(groups), "iat": issued, "exp": issued + 3600}
+        said: dict[str, Any] = {
+            "sub": "olga",
+            "preferred_username": "olga",
+            "groups": list(groups),
+            "iat": issued,
+            "exp": issued + 3600,
+        }
         return {"Authorization": f"Bearer {self.issuer.token(aud=CLIENT, **said | claims)}"}
 
     def access_token(self) -> dict[str, str]:

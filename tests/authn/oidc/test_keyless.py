@@ -226,7 +226,7 @@ def test_keys_are_kept_and_a_new_one_is_found(ci: World, issuer: CiIssuer) -> No
     issuer.rotate()
     assert granted(ci, issuer.token()) == 401, "asked again a moment ago"
     for known in ci.own(provider.Issuers)._known.values():
-        known._keys_fetched -= 60
+        known._keys._fetched_at -= 60
     assert granted(ci, issuer.token()) == {"web/a": ["pull", "push"]}
 
 

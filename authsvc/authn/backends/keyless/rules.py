@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from authsvc.core import wildcards
 from authsvc.core.errors import BadRequest
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import Principal
@@ -52,7 +52,7 @@ def _matches(pattern: str, value: Any) -> bool:
         value = str(value).lower()
     if isinstance(value, list):
         return any(_matches(pattern, member) for member in value if not isinstance(member, list))
-    return isinstance(value, str | int) and fnmatchcase(str(value), pattern)
+    return isinstance(value, str | int) and wildcards.matches(pattern, str(value))
 
 
 def check(issuer: str, audience: str, claims: Mapping[str, str], actions: list[str]) -> None:
@@ -66,7 +66,7 @@ def check(issuer: str, audience: str, claims: Mapping[str, str], actions: list[s
         raise BadRequest("issuer must be a URL, as it stands in the tokens' iss")
     if not audience.strip():
         raise BadRequest("audience cannot be empty: a token for somebody else must not open this registry")
-    if not 1 <= len(claims) <= _MAX_CLAIMS or any(not pattern.strip("*?") for pattern in claims.values()):
+    if not 1 <= len(claims) <= _MAX_CLAIMS or any(map(wildcards.says_nothing, claims.values())):
         raise BadRequest("claims must name 1 to 20 claims, none of which may be just *: else everybody there could come in")
     if not actions or any(action not in ACTIONS for action in actions):
         raise BadRequest("actions are one or more of pull, push, delete")

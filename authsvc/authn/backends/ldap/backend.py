@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from authsvc.authn import sources
+from authsvc.authn import lockout, sources
 from authsvc.authn.backends.ldap import directory
 from authsvc.authn.backends.ldap import settings as ldap_settings
 from authsvc.authn.backends.ldap.answers import CutShort, DirectoryDown, TooSlow, WrongPassword
@@ -93,11 +93,11 @@ def authenticate(credential: Basic) -> Proof | None:
         return None
     with reading():
         asked = _asked(credential)
-    deadline = _Deadline(asked)
+    deadline, count = _Deadline(asked), lockout.count_for()
     silent: list[DirectoryDown] = []
     for number, named in enumerate(asked, 1):
         try:
-            proof = guarded(named, partial(_prove, named, credential), deadline.left)
+            proof = guarded(named, partial(_prove, named, credential, count), deadline.left)
         except DirectoryDown as error:
             silent.append(error)
         except InvalidCredentials:
@@ -169,19 +169,21 @@ def _bind_as_nobody(named: Named) -> None:
 
 
 def _asked(credential: Basic) -> Sequence[Named]:
-    """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there."""
-    user = credential.user
+    """Which directories to ask: none for a user who comes from elsewhere, his own for one who came from there. That somebody here
+    has the name as e-mail does not keep its owner there from logging in."""
+    user = credential.user if credential.user and credential.user.by_name else None
     return [named for named in directories() if user is None or (user.kind, user.source) == (KIND, named.name)]
 
 
-def _prove(named: Named, credential: Basic) -> Proof | None:
-    """Find, bind, and read the groups: one connection with our account, another with the user's."""
+def _prove(named: Named, credential: Basic, count: Callable[[str], None]) -> Proof | None:
+    """Find, bind, and read the groups: one connection with our account, another with the user's. `count`: of `lockout`."""
 
     def question(here: Directory) -> Proof | None:
         person = here.find(credential.username)
         if person is None:
             _bind_as_nobody(named)
             return None
+        count(lockout.entry_of(named.name, person.subject))
         directory.prove(named.settings, person.dn, credential.secret)
         if person.disabled:
             raise Denied(f"the account {person.username} is disabled in the directory {named.name}")

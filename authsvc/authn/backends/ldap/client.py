@@ -50,7 +50,7 @@ class Client:
         self._connection = connection
 
     def bind(self, dn: str, password: str) -> None:
-        """Prove to be that entry.
+        """Prove to be that entry. The password goes as it is (RFC 4511 4.2): what ldap3 makes of texts refuses some.
 
         Raises:
             WrongPassword: refused; also for an empty name or password, which LDAP would take for nobody (RFC 4513 5.1.2).
@@ -60,7 +60,7 @@ class Client:
             raise WrongPassword("an empty name or password proves nothing")
         with _translated():
             try:
-                self._connection.rebind(user=dn, password=password, authentication=ldap3.SIMPLE)
+                self._connection.rebind(user=dn, password=password.encode(), authentication=ldap3.SIMPLE)
             except _REFUSALS as error:
                 raise WrongPassword(_said(error)) from None
         # ldap3 raises for most results that are none, and not for some (a referral, a SASL challenge).

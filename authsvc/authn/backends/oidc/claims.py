@@ -33,7 +33,7 @@ def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], userna
         source=source,
         subject=f"{settings.issuer}#{subject}",
         username=username or suggested_name(settings, claims),
-        email=_text(claims, "email"),
+        email=_text(claims, "email") if claims.get("email_verified", True) not in (False, "false") else "",
         realname=_text(claims, "name"),
         groups=groups if groups is not None or not whole else (),
         is_sysadmin=bool(settings.admin_group) and settings.admin_group in names,
@@ -43,7 +43,7 @@ def proof(source: str, settings: OidcSettings, claims: Mapping[str, Any], userna
 
 def suggested_name(settings: OidcSettings, claims: Mapping[str, Any]) -> str:
     """A user name by the user claim, else by what people usually have."""
-    for claim in (settings.user_claim, "preferred_username", "nickname", "email"):
+    for claim in (settings.user_claim, "preferred_username", "nickname", "name", "email"):
         if name := _text(claims, claim):
             return name
     return ""

@@ -14,6 +14,8 @@ from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
 from authsvc.core.db import let_go, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials
+from authsvc.users import names
+from authsvc.users import service as users
 
 blueprint = Blueprint("oidc_pages", __name__, url_prefix="/c/oidc")
 _FLOW, _ARRIVAL = "oidc_flow", "oidc_arrival"
@@ -61,15 +63,18 @@ def first_login() -> Response:
     with reading():
         arrival = arrivals.find(request.cookies.get(_ARRIVAL, ""))
         at, claims = backend.provider(arrival.provider), arrival.claims
-    chosen = request.form.get("username", "")
+        prefix = users.robot_prefix()
+    suggested = names.fitted(suggested_name(at.settings, claims), prefix)
     if request.method == "GET":
-        return _ask_name(suggested_name(at.settings, claims), at.settings.label, "")
+        return _ask_name(suggested, at.settings.label, "")
     session.require_same_origin(request)
-    shown = replace(backend.proof(at, claims, chosen or suggested_name(at.settings, claims)), stated_at=arrival.stated_at)
+    chosen = request.form.get("username", "") or suggested
+    shown = replace(backend.proof(at, claims, chosen), stated_at=arrival.stated_at)
     with reading():
         if known(shown):  # by another login since, which says what is true now
             raise InvalidCredentials("this login was finished already; start again")
     try:
+        names.check_chosen(chosen, prefix)
         return _logged_in(shown, arrival.back_to)
     except DomainError as error:
         return _ask_name(chosen, at.settings.label, error.message)

@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 
 from authsvc.core.errors import InvalidCredentials, Unavailable
+from authsvc.core.kept import Kept
 from authsvc.core.outgoing import ask_json
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
@@ -23,25 +24,22 @@ _FAR = 2**40  # seconds: tokens without a sensible end have one
 _OTHER_TYPES = frozenset({"at+jwt", "application/at+jwt", "logout+jwt"})
 # Claims and headers are whatever somebody wrote: numbers without end, brackets without end.
 _UNREADABLE = (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-_KEEP = 3600.0  # seconds that documents are kept
+_KEEP, _LONGEST = 3600.0, 6 * 3600.0  # seconds that documents are kept, and at most, while the issuer does not answer
 _PAUSE = 30.0  # seconds between two fetches because of a key that we do not know
 _MAX_KEYS = 100
 _MAX_ISSUERS = 100
 
 
 class Issuer:
-    """Verifies what one issuer signs. Shared by the threads of a process."""
+    """Verifies what one issuer signs. Shared by the threads of a process, of which one at a time asks the issuer."""
 
     def __init__(self, issuer: str, networks: Sequence[str], *, verify: bool = True, ca: str = "") -> None:
         self.issuer = issuer
         self._networks = networks
         self._verify = verify
         self._ca = ca
-        self._lock = threading.Lock()
-        self._document: Mapping[str, Any] = {}
-        self._fetched = 0.0
-        self._keys: dict[str, Any] = {}
-        self._keys_fetched = 0.0
+        self._document: Kept[Mapping[str, Any]] = Kept(self._fetch_document, _KEEP, _LONGEST)
+        self._keys: Kept[Mapping[str, Any]] = Kept(self._fetch_keys, _KEEP, _LONGEST)
 
     def ask(self, method: str, url: str, **options: Any) -> Any:
         """A guarded request to this provider."""
@@ -53,13 +51,16 @@ class Issuer:
         Raises:
             Unavailable: not to be had, or it speaks of another issuer.
         """
-        with self._lock:
-            if not self._document or time.monotonic() - self._fetched > _KEEP:
-                document = self.ask("GET", f"{self.issuer}/.well-known/openid-configuration")
-                if not isinstance(document, dict) or str(document.get("issuer", "")).rstrip("/") != self.issuer:
-                    raise Unavailable(f"{self.issuer} calls itself by another name", retry_after=60)
-                self._document, self._fetched = document, time.monotonic()
-            return self._document
+        return self._document.get()
+
+    def _fetch_document(self) -> Mapping[str, Any]:
+        document = self.ask("GET", f"{self.issuer}/.well-known/openid-configuration")
+        if not isinstance(document, dict) or str(document.get("issuer", "")).rstrip("/") != self.issuer:
+            raise Unavailable(f"{self.issuer} calls itself by another name", retry_after=60)
+        return document
+
+    def _fetch_keys(self) -> Mapping[str, Any]:
+        return _parse_keys(self.ask("GET", self.endpoint("jwks_uri")))
 
     def endpoint(self, name: str) -> str:
         """An endpoint by its name in the document.
@@ -102,16 +103,13 @@ class Issuer:
         return claims
 
     def _key(self, key_id: str) -> Any:
-        endpoint = self.endpoint("jwks_uri")
-        with self._lock:
-            age = time.monotonic() - self._keys_fetched
-            if not self._keys or age > _KEEP or (key_id not in self._keys and age > _PAUSE):
-                self._keys = _parse_keys(self.ask("GET", endpoint))
-                self._keys_fetched = time.monotonic()
-            if key_id in self._keys:
-                return self._keys[key_id]
-            if not key_id and len(self._keys) == 1:
-                return next(iter(self._keys.values()))
+        keys = self._keys.get()
+        if key_id not in keys and (key_id or len(keys) != 1):
+            keys = self._keys.get(younger_than=_PAUSE)
+        if key_id in keys:
+            return keys[key_id]
+        if not key_id and len(keys) == 1:
+            return next(iter(keys.values()))
         raise InvalidCredentials("the token is signed with a key that the issuer does not have")
 
 
