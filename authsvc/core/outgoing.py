@@ -34,6 +34,10 @@ _TOTAL = 10.0  # seconds for all of it
 _MAX_ANSWER = 1024 * 1024
 
 
+# An answer may break off, be no JSON, or nest without end.
+FAILURES = (requests.RequestException, HTTPError, OSError, ValueError, RecursionError)
+
+
 class Refused(Exception):
     """The address is one that nobody may send us to."""
 
@@ -117,15 +121,23 @@ def connect(host: str, port: int, networks: Sequence[str], timeout: float | None
     raise AssertionError("unreachable")
 
 
-def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> requests.Session:
-    """A guarded session; close it after use. `ca`: certificates in PEM, besides the system's."""
+@contextmanager
+def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Iterator[requests.Session]:
+    """A guarded session, which ends after some seconds: timeouts are for single pieces, and who sends one now and then would hold
+    us for ever. `ca`: certificates in PEM, besides the system's. Whatever goes wrong is one of `FAILURES`."""
     must_be_free("asking somebody else")
-    made = requests.Session()
-    made.trust_env = False
     adapter = _Adapter(networks, verify, ca)
-    made.mount("https://", adapter)
-    made.mount("http://", adapter)
-    return made
+    timer = threading.Timer(_TOTAL, adapter.hang_up)
+    timer.daemon = True
+    with requests.Session() as made:
+        made.trust_env = False
+        made.mount("https://", adapter)
+        made.mount("http://", adapter)
+        timer.start()
+        try:
+            yield made
+        finally:
+            timer.cancel()
 
 
 def ask_json(
@@ -148,7 +160,6 @@ def ask_json(
     try:
         with (
             session(networks, verify=verify, ca=ca) as sent_by,
-            _ending(sent_by, _TOTAL),
             sent_by.request(
                 method, url, data=data, auth=auth, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             ) as response,
@@ -161,26 +172,8 @@ def ask_json(
             return json.loads(body)
     except Refused as error:
         raise Unavailable(f"{_where(url)}: {error}", retry_after=60) from None
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+    except FAILURES as error:
         raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
-
-
-@contextmanager
-def _ending(sent_by: requests.Session, seconds: float) -> Iterator[None]:
-    """Hang up when the time is over: timeouts are for single pieces, and who sends one now and then would hold us for ever."""
-
-    def hang_up() -> None:
-        for connection in list(sent_by.get_adapter("https://").connections):  # type: ignore[attr-defined] # ours
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _object_in(body: bytes) -> dict[str, Any]:
@@ -211,6 +204,12 @@ class _Adapter(HTTPAdapter):
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options)
         manager.pool_classes_by_scheme = _pools(self._networks, self.connections)
         self.poolmanager = manager
+
+    def hang_up(self) -> None:
+        """From another thread: whatever is read or written now fails."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         for connection in self.connections:

@@ -42,7 +42,7 @@ def problem(remote: Remote, networks: Sequence[str]) -> str:
             return _Probe(session, remote).run()
     except outgoing.Refused as error:
         return str(error)
-    except (requests.RequestException, OSError, ValueError) as error:
+    except outgoing.FAILURES as error:
         return f"it cannot be asked ({type(error).__name__})"
 
 

@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     moment = authsvc.core.db.UtcDateTime()
     op.add_column("login_failures", sa.Column("wrong_until", moment, nullable=True))
-    op.add_column("login_failures", sa.Column("epoch", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("login_failures", sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, server_default="0"))
     op.create_table(
         "login_addresses",
         sa.Column("account", sa.String(length=300), nullable=False),
