@@ -177,10 +177,12 @@ class Authentication:
         if identity.principal is not None:
             return identity.principal
         account = snapshot.account(identity.kind, identity.account_id)
-        if account is None or account.principal.epoch != identity.epoch:
+        if account is None:
             return None
         if refusal := account.refusal(time.time()):
             raise Denied(refusal)
+        if account.principal.epoch != identity.epoch:
+            return None
         return account.shown_by(identity)
 
     def _ask(self, credential: Basic | Bearer, address: str, robot_prefix: str) -> Identity:

@@ -52,6 +52,8 @@ class Guess:
     address: str
     account: str
     epoch: int
+    is_known: bool = False  # a password was right from there within a day
+    had_wrong: bool = False  # others were looked at, and wrong
     accounts: dict[str, str] = field(default_factory=dict)  # account -> digest
 
     def epoch_of(self, account: str) -> int:
@@ -77,6 +79,7 @@ def counted(credential: Basic, address: str, robot_prefix: str = "") -> Iterator
     with reading():
         account, epoch = _account(credential.username, credential.user, robot_prefix)
         guess = Guess(credential.secret, origin.source_of(address), account, epoch)
+        guess.is_known = _is_known(guess, timedelta(days=1))
         _judge(guess, guess.account)
     with transaction():
         _reserve(guess, guess.account)
@@ -166,12 +169,13 @@ def _judge(guess: Guess, account: str) -> None:
     now, digest = utcnow(), guess.add(account)
     rows = _recent(account, guess.address, now - timedelta(seconds=settings.login_window_seconds))
     mine = [row for row in rows if row.account == account]
+    guess.had_wrong = guess.had_wrong or any(row.wrong_until for row in mine)
     epoch = guess.epoch_of(account)
     if any(row.digest == digest and row.wrong_until and row.wrong_until > now and row.epoch == epoch for row in mine):
         raise InvalidCredentials("the user name or password is not right")
     known = set(guess.accounts.values())
     others = [row for row in mine if row.digest not in known]
-    if _wait(others, settings.login_attempts) and _is_known(guess):
+    if _wait(others, settings.login_attempts) and _is_known(guess, _KNOWN):
         others = [row for row in others if row.address == guess.address]
     _bounded(others, settings.login_attempts, "this account")
     if guess.address:
@@ -217,10 +221,10 @@ def _bounded(rows: Sequence[Any], limit: int, what: str) -> None:
         )
 
 
-def _is_known(guess: Guess) -> bool:
-    """True if a password of the account was right from there not long ago."""
+def _is_known(guess: Guess, since: timedelta) -> bool:
+    """True if a password of the account was right from there, no longer ago than that."""
     here = (LoginAddress.account == guess.account, LoginAddress.address == guess.address)
-    return db.session.scalar(select(LoginAddress.at).where(*here, LoginAddress.at > utcnow() - _KNOWN)) is not None
+    return db.session.scalar(select(LoginAddress.at).where(*here, LoginAddress.at > utcnow() - since)) is not None
 
 
 def _of(guess: Guess) -> Any:
@@ -242,9 +246,10 @@ def _take_back(guess: Guess) -> None:
 def _note_right(guess: Guess) -> None:
     """What was wrong before may be right now, where passwords are changed elsewhere; and from where it was right is
     remembered."""
-    theirs = LoginFailure.account.in_(list(guess.accounts))
-    db.session.execute(update(LoginFailure).where(theirs, LoginFailure.wrong_until.is_not(None)).values(wrong_until=None))
-    if guess.address:
+    if guess.had_wrong:
+        theirs = LoginFailure.account.in_(list(guess.accounts))
+        db.session.execute(update(LoginFailure).where(theirs, LoginFailure.wrong_until.is_not(None)).values(wrong_until=None))
+    if guess.address and not guess.is_known:
         upsert(LoginAddress, [{"account": guess.account, "address": guess.address, "at": utcnow()}])
 
 

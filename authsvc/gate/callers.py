@@ -90,10 +90,10 @@ def _present(token: Verified, snapshot: Snapshot, address: str) -> Principal:
     if holder.kind == "workload":
         return rules.workload(token.subject, [rule for id_ in holder.rules if (rule := snapshot.trust_rule(id_))])
     account = snapshot.account(holder.kind, holder.id)
+    if account is not None and (refusal := account.refusal(time.time())):
+        raise Denied(refusal)
     if account is None or account.principal.epoch != holder.epoch:
         raise InvalidCredentials("the account is gone, or its credentials were changed since; log in again")
-    if refusal := account.refusal(time.time()):
-        raise Denied(refusal)
     if holder.secret_id:
         secret = _live(holder.secret_id, snapshot, address)
         if secret.limits is not None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from authsvc.authn import sources
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
@@ -33,6 +34,7 @@ def somebody(world: World, source: Source, groups_of: tuple[GroupName, ...]) -> 
             groups.replace(user_id, groups_of)
         return user_id
     with world.changes():
+        sources.save("test", source, "default", {})
         return onboard(Proof(source, "default", "subject", "somebody", groups=groups_of)).account_id
 
 

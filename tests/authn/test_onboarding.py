@@ -50,7 +50,7 @@ def test_first_and_later_logins_are_the_same_user(world: World) -> None:
         assert onboard(proof(subject="entry-2", username="bob", email="")).account_id != first.account_id
 
 
-@pytest.mark.parametrize("name", ["Admin", "not a name", "a:b", ""])
+@pytest.mark.parametrize("name", ["Admin", "admin", " ", "::", ""])
 def test_nobody_takes_anothers_name_or_an_impossible_one(world: World, name: str) -> None:
     with world.changes(), pytest.raises(InvalidCredentials):
         onboard(proof(username=name))

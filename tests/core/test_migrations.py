@@ -21,7 +21,7 @@ from tests.support.databases import Databases
 
 REVISIONS = sorted(path.name.partition("_")[0] for path in (schema.MIGRATIONS / "versions").glob("[0-9]*.py"))
 MOVED = {"refresh_tokens": "secrets", "refresh_token_uses": "secret_uses"}
-EMPTIED = {"0006": "tasks"}  # on purpose
+EMPTIED = {"0025": "oidc_arrivals", "0006": "tasks"}  # on purpose
 
 
 @pytest.fixture

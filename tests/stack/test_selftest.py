@@ -19,7 +19,7 @@ YESTERDAY = timedelta(days=1)
 
 def made(name: str, *, ago: timedelta = YESTERDAY, password: str | None = None) -> User:
     """A user, and a project of his."""
-    user = users.create("test", username=name, password=choose(password) if password else None)
+    user = users.create("test", username=name, password=choose(password) if password else None, fits=True)
     user.creation_time = utcnow() - ago
     projects.create("test", user.id, name)
     db.session.flush()

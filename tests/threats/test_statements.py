@@ -223,7 +223,7 @@ def test_disabling_ends_what_was_alive(town: World) -> None:
         return [town.client.get("/service/token?service=harbor-registry", headers=headers).status_code for headers in alive]
 
     assert seen() == [200, 200, 200]
-    for disabled, expected in ((True, [401, 401, 401]), (False, [401, 401, 401])):
+    for disabled, expected in ((True, [403, 403, 403]), (False, [401, 401, 401])):
         assert town.api("PUT", path, "admin", json={"disabled": disabled}).status_code == 200
         assert seen() == expected
     assert town.api("GET", "/users/current", "alice").status_code == 200
