@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import structlog
@@ -156,7 +156,9 @@ class Authentication:
         return (principal, identity) if principal and identity else None
 
     def _prove(self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
-        identity = self._ask(credential, address, snapshot.configured("robot_name_prefix"))
+        if isinstance(credential, Basic):
+            credential = replace(credential, robot_prefix=snapshot.configured("robot_name_prefix"))
+        identity = self._ask(credential, address)
         snapshot = self._snapshots.current()  # whoever let him in may have said that he is less than he was
         principal = self.principal(identity, snapshot, address)
         if principal is None:
@@ -185,7 +187,7 @@ class Authentication:
             return None
         return account.shown_by(identity)
 
-    def _ask(self, credential: Basic | Bearer, address: str, robot_prefix: str) -> Identity:
+    def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
         if isinstance(credential, Basic) and not (is_login(credential.username) and is_storable(credential.secret)):
             raise InvalidCredentials("no name has blanks around it, several in a row, or characters that cannot be seen")
         with self._app.app_context():
@@ -194,15 +196,15 @@ class Authentication:
                 if shown is None:
                     raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
                 return shown
-            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address, robot_prefix)
+            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address)
             for confirm in self._chain.confirm:
                 identity = confirm(identity)
             return identity
 
-    def _guess(self, credential: Basic, address: str, robot_prefix: str) -> Identity:
+    def _guess(self, credential: Basic, address: str) -> Identity:
         for check in self._chain.before:
             check(credential)
-        with lockout.counted(credential, address, robot_prefix):
+        with lockout.counted(credential, address):
             try:
                 identity = self._first(self._chain.guessable, credential)
                 if identity is None:

@@ -16,10 +16,11 @@ _MAX = 32 * 1024
 
 @dataclass(frozen=True)
 class Basic:
-    """A user name and a password or other secret."""
+    """A user name and a password or other secret. `robot_prefix`: what robots' names begin with, if it may be one's."""
 
     username: str
     secret: str = field(repr=False)
+    robot_prefix: str = ""
 
     @cached_property
     def user(self) -> Glimpse | None:

@@ -52,7 +52,6 @@ class Guess:
     address: str
     account: str
     epoch: int
-    is_known: bool = False  # a password was right from there within a day
     had_wrong: bool = False  # others were looked at, and wrong
     accounts: dict[str, str] = field(default_factory=dict)  # account -> digest
 
@@ -69,17 +68,16 @@ _present: ContextVar[Guess | None] = ContextVar("guess", default=None)
 
 
 @contextmanager
-def counted(credential: Basic, address: str, robot_prefix: str = "") -> Iterator[None]:
-    """Around one look at a password, by somebody at `address`. `robot_prefix`: what robots' names begin with, if it may be one's.
+def counted(credential: Basic, address: str) -> Iterator[None]:
+    """Around one look at a password, by somebody at `address`.
 
     Raises:
         InvalidCredentials: it was looked at a moment ago and wrong.
         TooManyRequests: the account or the address is locked for now; the password is not looked at.
     """
     with reading():
-        account, epoch = _account(credential.username, credential.user, robot_prefix)
+        account, epoch = _account(credential.username, credential.user, credential.robot_prefix)
         guess = Guess(credential.secret, origin.source_of(address), account, epoch)
-        guess.is_known = _is_known(guess, timedelta(days=1))
         _judge(guess, guess.account)
     with transaction():
         _reserve(guess, guess.account)
@@ -175,7 +173,7 @@ def _judge(guess: Guess, account: str) -> None:
         raise InvalidCredentials("the user name or password is not right")
     known = set(guess.accounts.values())
     others = [row for row in mine if row.digest not in known]
-    if _wait(others, settings.login_attempts) and _is_known(guess, _KNOWN):
+    if _wait(others, settings.login_attempts) and _is_known(guess):
         others = [row for row in others if row.address == guess.address]
     _bounded(others, settings.login_attempts, "this account")
     if guess.address:
@@ -221,10 +219,10 @@ def _bounded(rows: Sequence[Any], limit: int, what: str) -> None:
         )
 
 
-def _is_known(guess: Guess, since: timedelta) -> bool:
-    """True if a password of the account was right from there, no longer ago than that."""
+def _is_known(guess: Guess) -> bool:
+    """True if a password of the account was right from there not long ago."""
     here = (LoginAddress.account == guess.account, LoginAddress.address == guess.address)
-    return db.session.scalar(select(LoginAddress.at).where(*here, LoginAddress.at > utcnow() - since)) is not None
+    return db.session.scalar(select(LoginAddress.at).where(*here, LoginAddress.at > utcnow() - _KNOWN)) is not None
 
 
 def _of(guess: Guess) -> Any:
@@ -249,7 +247,7 @@ def _note_right(guess: Guess) -> None:
     if guess.had_wrong:
         theirs = LoginFailure.account.in_(list(guess.accounts))
         db.session.execute(update(LoginFailure).where(theirs, LoginFailure.wrong_until.is_not(None)).values(wrong_until=None))
-    if guess.address and not guess.is_known:
+    if guess.address:
         upsert(LoginAddress, [{"account": guess.account, "address": guess.address, "at": utcnow()}])
 
 

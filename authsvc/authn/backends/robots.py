@@ -8,6 +8,7 @@ from authsvc.core.db import reading
 from authsvc.core.errors import InvalidCredentials
 from authsvc.rbac.authority import Authority, Credential
 from authsvc.robots import service as robots
+from authsvc.robots.rules import split_name
 from authsvc.users import passwords
 
 
@@ -17,8 +18,10 @@ def authenticate(credential: Basic) -> Identity | None:
     Raises:
         InvalidCredentials: no such robot, or not its secret; nobody learns which.
     """
+    prefix = credential.robot_prefix
+    if split_name(prefix, credential.username) is None:
+        return None
     with reading():
-        prefix = robots.prefix()
         robot = robots.find(credential.username, prefix)
         if robot is None and not credential.username.startswith(prefix):
             return None
