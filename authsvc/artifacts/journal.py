@@ -107,6 +107,12 @@ def in_flight(project_id: int) -> int:
     return int(db.session.scalar(select(func.sum(Intent.reserved)).where(Intent.project_id == project_id)) or 0)
 
 
+def are_open(project_id: int, repository: str = "") -> bool:
+    """Whether something is being written to a project, or to one repository of it."""
+    here = [Intent.project_id == project_id, *([Intent.repository == repository] if repository else [])]
+    return db.session.scalar(select(Intent.id).where(*here).limit(1)) is not None
+
+
 def end(intent_id: int) -> bool:
     """End an intent, in the transaction that records its outcome; False if somebody else has settled it, or does now."""
     db.session.execute(delete(Hold).where(Hold.intent_id == intent_id))

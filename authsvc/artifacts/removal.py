@@ -15,7 +15,6 @@ from sqlalchemy import select
 from authsvc.artifacts import accessories, journal, record, rules, service, settling
 from authsvc.artifacts.journal import Write
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactReference, Intent, Tag
-from authsvc.audit import service as audit
 from authsvc.core import names
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import NotFound, PreconditionFailed, Unavailable
@@ -136,8 +135,8 @@ def delete_artifact(actor: str, client: RegistryClient, name: str, digest: str, 
     delete(client, Write(project_id, name, "DELETE", digest, "", actor), approve)
 
 
-def delete_repository(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
-    """Delete a repository of a project and all that is in it; outside of transactions.
+def empty(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
+    """Delete all that is in a repository of a project; outside of transactions.
 
     Raises:
         Unavailable: the registry does not answer; what was deleted until then is gone, the rest stays.
@@ -147,10 +146,6 @@ def delete_repository(actor: str, client: RegistryClient, name: str, project_id:
             write = Write(project_id, name, "DELETE", digest, "", actor)
             intent_id = settling.enter(client, partial(_begin, write))
             _carry_out(client, write, intent_id, _Going((digest,)), "")
-    with transaction():
-        audit.record(actor, "delete", "repository", name, project_id=project_id)
-        if (found := repositories.lock(name)) is not None:
-            db.session.delete(found)
 
 
 def _begin(write: Write) -> int:

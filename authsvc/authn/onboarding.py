@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from flask import current_app
@@ -86,7 +86,7 @@ def _take_over(identity: UserIdentity, user: User, proof: Proof) -> None:
     identity.absences, identity.gone = 0, False
     if proof.groups is not None:
         identity.sysadmin = proof.is_sysadmin
-        groups.replace(user.id, proof.groups)
+        groups.replace(user.id, (replace(group, source=proof.source) for group in proof.groups))
     _refresh(user, proof)
     db.session.flush()
     _note_statement(identity, proof)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import structlog
 from sqlalchemy import select
 
 from authsvc.audit import service as audit
@@ -15,14 +16,19 @@ from authsvc.authn.models import IdentitySource
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound, PreconditionFailed
 from authsvc.core.sealing import seal, unseal
+from authsvc.groups import rules as groups
+from authsvc.groups.rules import GroupName, GroupType
 from authsvc.users.models import User, UserIdentity
 
+T = TypeVar("T")
 Kind = Literal["ldap", "oidc"]
-DEFAULT = "default"  # the source that Harbor's configuration shows
+DEFAULT = groups.DEFAULT
 # The settings that are secrets: sealed in the database, never shown.
 SECRETS = frozenset({"ldap_search_password", "oidc_client_secret"})
 _ADDRESSES: Mapping[Kind, str] = {"ldap": "ldap_url", "oidc": "oidc_endpoint"}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+log = structlog.get_logger(component="login")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,18 @@ def of_kind(kind: Kind, *, enabled_only: bool = True) -> list[Source]:
     return [_source(row) for row in rows if row.enabled or not enabled_only]
 
 
+def usable(kind: Kind, parse: Callable[[Mapping[str, Any]], T]) -> list[tuple[str, T]]:
+    """(name, parsed settings) of the enabled ones, in their order. One that cannot be used, as an older release may have
+    stored it, lets nobody in and keeps nobody else out."""
+    found = []
+    for source in of_kind(kind):
+        try:
+            found.append((source.name, parse(source.settings)))
+        except BadRequest as error:
+            log.error("source_unusable", kind=kind, source=source.name, reason=error.message)
+    return found
+
+
 def get(kind: Kind, name: str = DEFAULT) -> Source:
     """One source.
 
@@ -59,6 +77,17 @@ def get(kind: Kind, name: str = DEFAULT) -> Source:
     if row is None:
         raise NotFound(f"{kind} source {name} not found")
     return _source(row)
+
+
+def require_group(named: GroupName) -> GroupName:
+    """The same: a group of a source that there is.
+
+    Raises:
+        NotFound
+    """
+    if named.source != DEFAULT:
+        get("ldap" if named.type is GroupType.LDAP else "oidc", named.source)
+    return named
 
 
 def save(

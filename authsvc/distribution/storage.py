@@ -7,16 +7,20 @@ whoever pushes it; so it is moved out of the way, and pushing again mends what i
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 
 _BLOBS, _REPOSITORIES = "docker/registry/v2/blobs", "docker/registry/v2/repositories"
 _SETTLED = 60.0  # seconds after which nobody is writing a link any more
-_ASIDE = "damaged"  # beside the registry's own directory
+_PARTS = ("_manifests", "_layers", "_uploads")  # what a repository has
+_ASIDE, _REMOVED = "damaged", "removed"  # beside the registry's own directory
 
 log = structlog.get_logger(component="storage")
 
@@ -54,6 +58,45 @@ class Storage:
                     link.unlink()
                     log.warning("empty_link_dropped", repository=repository, digest=link.parent.name)
 
+    def has_manifests(self, project: str) -> bool:
+        """Whether a repository of a project has a manifest."""
+        return any(any(found.glob("_manifests/revisions/*/*/link")) for found in self._repositories_of(project))
+
+    def take_project(self, project: str) -> bool:
+        """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible."""
+        return self._take_away(self._repository(project))
+
+    def take_repository(self, repository: str) -> bool:
+        """The same of one repository, and not of those below it."""
+        here = self._repository(repository)
+        taken = [self._take_away(here / part) for part in _PARTS]
+        return all(taken)
+
+    def _take_away(self, path: Path) -> bool:
+        """Out of the registry's sight in one step, however much it is; then it is removed."""
+        if self.root is None or not path.exists():
+            return True
+        aside = self.root / _REMOVED
+        gone = aside / uuid4().hex
+        try:
+            aside.mkdir(exist_ok=True)
+            path.rename(gone)
+        except FileNotFoundError:  # somebody else was faster
+            return True
+        except OSError as error:
+            log.error("not_removed", path=path.name, error=type(error).__name__)
+            return False
+        shutil.rmtree(gone, ignore_errors=True)
+        return True
+
+    def _repositories_of(self, project: str) -> Iterator[Path]:
+        waiting = [self._repository(project)]
+        while waiting:
+            here = waiting.pop()
+            yield here
+            with suppress(FileNotFoundError, NotADirectoryError):
+                waiting += [found for found in here.iterdir() if not found.name.startswith("_")]
+
     def set_aside(self, digest: str) -> bool:
         """Move a file out of the way that is not what its digest says; False if it is, or cannot be seen."""
         if not self.is_visible or self.root is None:
@@ -75,8 +118,11 @@ class Storage:
         with self._file(digest).open("rb") as file:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}" == digest
 
+    def _repository(self, repository: str) -> Path:
+        return (self.root or Path("/nowhere")) / _REPOSITORIES / repository
+
     def _layers(self, repository: str) -> Path:
-        return (self.root or Path()) / _REPOSITORIES / repository / "_layers"
+        return self._repository(repository) / "_layers"
 
     def _file(self, digest: str) -> Path:
         algorithm, _, encoded = digest.partition(":")

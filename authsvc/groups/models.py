@@ -10,10 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from authsvc.audit.changes import Audited
 from authsvc.core.db import Base, Identified, utcnow
 from authsvc.core.versioning import PolicyRelevant
+from authsvc.groups.rules import DEFAULT
 
 
 class UserGroup(Identified, Audited, PolicyRelevant, Base):
-    """A group that may hold roles. `key` is what makes it the same group, see `rules.GroupName`."""
+    """A group that may hold roles. `source` and `key` are what makes it the same group, see `rules.GroupName`."""
 
     __tablename__ = "user_groups"
     __audited__ = ("group_name",)
@@ -21,11 +22,12 @@ class UserGroup(Identified, Audited, PolicyRelevant, Base):
 
     group_name: Mapped[str] = mapped_column(String(255))
     group_type: Mapped[int]
+    source: Mapped[str] = mapped_column(String(64), default=DEFAULT, server_default=DEFAULT)
     ldap_group_dn: Mapped[str] = mapped_column(String(512), default="")
     key: Mapped[str] = mapped_column(String(512))
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
 
-    __table_args__ = (UniqueConstraint("group_type", "key"), Base.__table_args__)
+    __table_args__ = (UniqueConstraint("group_type", "source", "key"), Base.__table_args__)
 
 
 class GroupMembership(PolicyRelevant, Base):

@@ -4,13 +4,14 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from authsvc import lifecycle
+from authsvc.authn import sources
 from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service
 from authsvc.groups.models import UserGroup
 from authsvc.groups.schemas import UserGroupRenameSchema, UserGroupSchema, UserGroupSearchSchema
-from authsvc.projects import members
 from authsvc.rbac.guard import require_search, require_system
 from authsvc.rbac.permissions import Action, Resource
 
@@ -49,7 +50,8 @@ def list_user_groups(arguments: dict[str, Any]) -> Any:
 @blueprint.response(201)
 def create_user_group(body: dict[str, Any]) -> Any:
     who = require_system(Action.CREATE, Resource.USER_GROUP)
-    group = service.create(who.name, service.group_name(body["group_type"], body["group_name"], body["ldap_group_dn"]))
+    named = service.group_name(body["group_type"], body["group_name"], body["ldap_group_dn"], body["source"])
+    group = service.create(who.name, sources.require_group(named))
     answer = created(group.id)
     db.session.commit()
     return answer
@@ -83,7 +85,5 @@ def update_user_group(body: dict[str, Any], group_id: int) -> None:
 @blueprint.response(200)
 def delete_user_group(group_id: int) -> None:
     who = require_system(Action.DELETE, Resource.USER_GROUP)
-    group = service.get(group_id)
-    members.remove_group(who.name, group)
-    service.delete(who.name, group)
+    lifecycle.delete_group(who.name, service.get(group_id))
     db.session.commit()

@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
 
+DEFAULT = "default"  # the source that Harbor's API means, which knows one of each kind
+
 
 class GroupType(IntEnum):
     """Harbor's group types."""
@@ -18,15 +20,17 @@ class GroupType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupName:
-    """A group as its source calls it; `dn` for LDAP only."""
+    """A group as its `source` (a directory or provider, by its name) calls it; `dn` for LDAP only. What another one calls the
+    same is another group: whoever runs that one decides who is in it."""
 
     type: GroupType
     name: str
     dn: str = ""
+    source: str = DEFAULT
 
     @property
     def key(self) -> str:
-        """The form in which two names are the same group."""
+        """The form in which two names of a source are the same group."""
         return dn_key(self.dn) if self.type is GroupType.LDAP else unicodedata.normalize("NFC", self.name)
 
     @property

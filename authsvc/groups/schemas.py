@@ -3,6 +3,7 @@
 from marshmallow import fields, validate
 
 from authsvc.core.api import Schema
+from authsvc.groups.rules import DEFAULT
 
 
 class UserGroupSchema(Schema):
@@ -10,6 +11,11 @@ class UserGroupSchema(Schema):
     group_name = fields.String(load_default="", validate=validate.Length(max=255))
     group_type = fields.Integer(load_default=1)
     ldap_group_dn = fields.String(load_default="", validate=validate.Length(max=512))
+    source = fields.String(
+        load_default=DEFAULT,
+        validate=validate.Length(1, 64),
+        metadata={"description": "the directory or provider whose group it is (beyond Harbor's API)"},
+    )
 
 
 class UserGroupRenameSchema(Schema):
@@ -20,3 +26,4 @@ class UserGroupSearchSchema(Schema):
     id = fields.Integer()
     group_name = fields.String()
     group_type = fields.Integer()
+    source = fields.String()

@@ -13,10 +13,10 @@ from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, Conflict, NotFound
 from authsvc.core.inserts import insert_ignore
 from authsvc.groups.models import GroupMembership, UserGroup
-from authsvc.groups.rules import GroupName, GroupType
+from authsvc.groups.rules import DEFAULT, GroupName, GroupType
 
 
-def group_name(group_type: int, name: str, dn: str) -> GroupName:
+def group_name(group_type: int, name: str, dn: str, source: str = DEFAULT) -> GroupName:
     """Harbor's fields as a group's name.
 
     Raises:
@@ -24,7 +24,7 @@ def group_name(group_type: int, name: str, dn: str) -> GroupName:
     """
     if group_type not in (GroupType.LDAP, GroupType.OIDC):
         raise BadRequest(f"group_type {group_type} is none of 1 (LDAP) and 3 (OIDC)")
-    named = GroupName(GroupType(group_type), name.strip() or dn.strip(), dn.strip())
+    named = GroupName(GroupType(group_type), name.strip() or dn.strip(), dn.strip(), source)
     if not (named.dn if named.type is GroupType.LDAP else named.name):
         raise BadRequest("an LDAP group needs ldap_group_dn, any other group_name")
     if not named.fits:
@@ -55,6 +55,7 @@ def _make(named: GroupName) -> bool:
         UserGroup,
         group_name=named.name[:255],
         group_type=int(named.type),
+        source=named.source,
         ldap_group_dn=named.dn,
         key=named.key,
         creation_time=utcnow(),
@@ -70,7 +71,8 @@ def _existing(named: GroupName) -> UserGroup:
 
 def find(named: GroupName) -> UserGroup | None:
     """The group of that name, or None."""
-    statement = select(UserGroup).where(UserGroup.group_type == int(named.type), UserGroup.key == named.key)
+    this = (UserGroup.group_type == int(named.type), UserGroup.source == named.source, UserGroup.key == named.key)
+    statement = select(UserGroup).where(*this)
     group: UserGroup | None = db.session.scalar(statement)
     return group
 
@@ -119,7 +121,7 @@ def delete(actor: str, group: UserGroup) -> None:
 
 def replace(user_id: int, groups: Iterable[GroupName]) -> None:
     """Make these the groups of a user, and no others; writes nothing if they are already."""
-    wanted = {onboard(named).id for named in {named.key: named for named in groups if named.fits}.values()}
+    wanted = {onboard(named).id for named in {(named.source, named.key): named for named in groups if named.fits}.values()}
     present = set(db.session.scalars(select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)))
     db.session.add_all(GroupMembership(user_id=user_id, group_id=group_id) for group_id in wanted - present)
     if gone := present - wanted:

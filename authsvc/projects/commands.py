@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from authsvc import lifecycle
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.errors import NotFound
@@ -54,7 +55,7 @@ def list_projects(output: str) -> None:
 @on_database
 def create_project(name: str, owner: str, public: bool) -> None:
     """Create a project; its owner becomes its first project administrator."""
-    service.create(actor(), users.get_by_name(owner).id, name, {"public": str(public).lower()})
+    lifecycle.create_project(operator(actor()), users.get_by_name(owner).id, name, {"public": str(public).lower()})
 
 
 @projects.command("set-public")
@@ -71,9 +72,7 @@ def set_public(name: str, off: bool) -> None:
 @on_database
 def delete_project(name: str) -> None:
     """Delete an empty project."""
-    project = service.get_by_name(name)
-    repositories.require_empty(project)
-    service.delete(actor(), project)
+    lifecycle.delete_project(actor(), service.get_by_name(name))
 
 
 @click.group()

@@ -6,18 +6,17 @@ from typing import Any
 
 from flask import request
 
+from authsvc import lifecycle
 from authsvc.allowlist import service as allowlists
-from authsvc.authn.backends.keyless import service as keyless
+from authsvc.authn import sources
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
-from authsvc.core.db import db, hold
+from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service as groups
 from authsvc.groups.models import UserGroup
-from authsvc.labels import service as labels
-from authsvc.notification import service as notification
 from authsvc.projects import members, service
 from authsvc.projects.access import load
 from authsvc.projects.models import Project
@@ -44,8 +43,6 @@ from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER
 from authsvc.repositories import service as repositories
 from authsvc.repositories.overview import described
-from authsvc.retention import service as retention
-from authsvc.robots import service as robots
 from authsvc.users import service as users
 from authsvc.users.models import User
 from authsvc.users.service import BUILT_IN_ADMIN
@@ -126,7 +123,7 @@ def create_project(body: dict[str, Any]) -> Any:
         raise Forbidden("Only system admin can create proxy cache project")
     if body["registry_id"]:
         raise BadRequest("proxy cache projects are not served yet: leave registry_id out")
-    project = service.create(who.name, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
+    project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
     _set_limit(who, project, body["storage_limit"])
     _set_allowlist(project, body["cve_allowlist"])
     by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
@@ -158,15 +155,7 @@ def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
 @blueprint.response(200)
 def delete_project(project_name_or_id: str) -> None:
     who, project = load(project_name_or_id, Action.DELETE)
-    hold(project)
-    repositories.require_empty(project)
-    robots.delete_of_project(who.name, project.id)
-    notification.delete_of_project(project.id)
-    keyless.remove_of_project(project.id)
-    labels.remove_of_project(project.id)
-    allowlists.remove(project.id)
-    retention.remove_of_project(project)
-    service.delete(who.name, project)
+    lifecycle.delete_project(who.name, project)
     db.session.commit()
 
 
@@ -175,7 +164,7 @@ def delete_project(project_name_or_id: str) -> None:
 def get_project_deletable(project_name_or_id: str) -> Any:
     _, project = load(project_name_or_id, Action.DELETE)
     try:
-        repositories.require_empty(project)
+        lifecycle.require_deletable(project)
     except PreconditionFailed as error:
         return {"deletable": False, "message": error.message}
     return {"deletable": True}
@@ -267,7 +256,8 @@ def _entity(body: dict[str, Any]) -> User | UserGroup:
     if group.get("id"):
         return groups.get(group["id"])
     if group.get("group_name") or group.get("ldap_group_dn"):
-        return groups.onboard(groups.group_name(group["group_type"], group["group_name"], group["ldap_group_dn"]))
+        named = groups.group_name(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
+        return groups.onboard(sources.require_group(named))
     raise BadRequest("member_user with user_id or username is needed, or member_group with id, group_name or ldap_group_dn")
 
 

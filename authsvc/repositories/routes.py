@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import current_app
 
-from authsvc.artifacts import removal
+from authsvc import lifecycle
 from authsvc.artifacts import service as artifacts
 from authsvc.core.api import Blueprint, ListArguments, page_of
 from authsvc.core.db import db, let_go
@@ -88,4 +88,4 @@ def delete_repository(project_name: str, repository_name: str) -> None:
     immutability.require_deletable(repository.project_id, repository.name, tags)
     name, project_id = repository.name, repository.project_id
     let_go()
-    removal.delete_repository(who.name, current_app.extensions["registry"], name, project_id)
+    lifecycle.delete_repository(who.name, current_app.extensions["registry"], name, project_id)

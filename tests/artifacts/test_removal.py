@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from authsvc import lifecycle
 from authsvc.artifacts import reconcile, removal
 from authsvc.audit.models import AuditLog
 from authsvc.core.db import db, reading
@@ -96,7 +97,7 @@ def test_a_deleted_repository_is_not_brought_back_by_a_late_event(index: Recorde
             repository = repositories.find(index.repository)
             assert repository is not None
             project_id = repository.project_id
-        removal.delete_repository("alice", index.registry.client, index.repository, project_id)
+        lifecycle.delete_repository("alice", index.registry.client, index.repository, project_id)
     index.deliver(index.event("push", digest, "a"))
     with index.app.app_context():
         assert repositories.find(index.repository) is None

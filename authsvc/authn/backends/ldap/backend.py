@@ -78,7 +78,7 @@ def one_directory(name: str) -> Named:
 
 def directories() -> list[Named]:
     """The enabled directories, in the order in which they are asked. Needs a transaction."""
-    return [Named(source.name, ldap_settings.parse(source.settings)) for source in sources.of_kind(KIND)]
+    return [Named(name, settings) for name, settings in sources.usable(KIND, ldap_settings.parse)]
 
 
 def authenticate(credential: Basic) -> Proof | None:

@@ -73,7 +73,7 @@ class Flow:
 
 def providers() -> list[Provider]:
     """The enabled providers. Needs a transaction."""
-    return [Provider(source.name, oidc_settings.parse(source.settings)) for source in sources.of_kind(KIND)]
+    return [Provider(name, settings) for name, settings in sources.usable(KIND, oidc_settings.parse)]
 
 
 def provider(name: str) -> Provider:

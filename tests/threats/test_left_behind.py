@@ -1,0 +1,155 @@
+"""S7 S8 L6 and their kind: what was stored under a name is not the next owner's, and nothing comes late under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from authsvc.artifacts import journal
+from authsvc.artifacts.journal import Write
+from authsvc.core.errors import NotFound
+from authsvc.core.settings import Settings
+from authsvc.distribution.storage import Storage
+from authsvc.projects import service as projects
+from authsvc.wsgi import Front
+from tests.gate.conftest import Site
+from tests.support.console import runner
+from tests.support.registry import digest_of, plain_registry
+from tests.support.world import World, basic
+
+
+@pytest.fixture
+def stored(make_settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Site]:
+    """A private project of whoever made it, in front of a registry that stores on disk; bob is nobody there."""
+    with plain_registry(tmp_path, storage={"filesystem": {"rootdirectory": str(tmp_path / "state/registry")}}) as registry:
+        settings = make_settings(registry_address=registry.url.removeprefix("http://"))
+        world = World(Front(settings))
+        world.user("admin", sysadmin=True)
+        world.user("bob")
+        yield Site(world, registry)
+        world.close()
+
+
+def blob(site: Site, digest: str, repository: str = "") -> int:
+    """As the registry sees it, behind the gate."""
+    return requests.head(f"{site.registry.url}/v2/{repository or site.repository}/blobs/{digest}", timeout=10).status_code
+
+
+def remake(site: Site, who: str = "bob") -> int:
+    return site.world.api("POST", "/projects", who, json={"project_name": site.project}).status_code
+
+
+def test_layers_of_a_deleted_repository_are_nobodys(stored: Site) -> None:
+    """S8: whoever knows a digest had them from the next owner of the name."""
+    assert stored.put("v1", stored.manifest("secret")).status_code == 201
+    unused = stored.registry.blob(stored.repository, b"uploaded, and in no manifest", "x")["digest"]
+    layer = digest_of(b"layer secret")
+    beside = f"{stored.repository}/beside"
+    assert stored.put("v1", stored.manifest("secret", beside), repository=beside).status_code == 201
+    assert (blob(stored, layer), blob(stored, unused)) == (200, 200)
+    assert stored.world.api("DELETE", f"/projects/{stored.project}/repositories/app", "admin").status_code == 200
+    assert (blob(stored, layer), blob(stored, unused)) == (404, 404)
+    assert blob(stored, layer, beside) == 200, "another repository, though below it by name"
+    assert stored.put("v1", stored.manifest("secret")).status_code == 201, "and it can be pushed again"
+
+
+@pytest.mark.parametrize("by", ["API", "command"])
+def test_what_was_uploaded_to_a_deleted_project_is_nobodys(stored: Site, by: str) -> None:
+    layer = stored.registry.blob(f"{stored.project}/deep/below", b"a private layer", "x")["digest"]
+    if by == "API":
+        assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
+    else:
+        run = runner(stored.world)
+        assert run("projects", "delete", stored.project).exit_code == 0
+    assert blob(stored, layer, f"{stored.project}/deep/below") == 404
+    assert remake(stored) == 201
+    assert blob(stored, layer, f"{stored.project}/deep/below") == 404
+
+
+def test_a_project_with_images_that_nobody_has_recorded_stays(stored: Site) -> None:
+    """S21: whatever is there and not in the index is somebody's."""
+    stored.registry.image(stored.repository, "v1")
+    refused = stored.world.api("DELETE", f"/projects/{stored.project}", "admin")
+    assert (refused.status_code, "reconcile" in refused.text) == (412, True)
+    told = stored.world.api("GET", f"/projects/{stored.project}/_deletable", "admin").get_json()
+    assert (told.get("deletable", False), "reconcile" in told["message"]) == (False, True)
+
+
+def test_what_was_planted_is_not_the_next_owners(stored: Site) -> None:
+    """S7: by whatever way it has come below a name that is nobody's, only an administrator takes it over."""
+    assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
+    stored.registry.image(stored.repository, "v1")
+    assert remake(stored) == 412
+    assert remake(stored, "admin") == 201
+
+
+def test_layers_that_were_planted_are_gone(stored: Site) -> None:
+    assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
+    layer = stored.registry.blob(stored.repository, b"planted", "x")["digest"]
+    assert remake(stored) == 201
+    assert blob(stored, layer) == 404
+
+
+def test_a_project_that_is_being_written_to_stays(stored: Site) -> None:
+    """L6: an image that is on its way would be there without a project."""
+    with writing(stored, "v1"):
+        refused = stored.world.api("DELETE", f"/projects/{stored.project}", "admin")
+        assert (refused.status_code, "being written" in refused.text) == (412, True)
+    assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
+    with pytest.raises(NotFound), writing(stored, "v2"):
+        pass
+
+
+def test_a_repository_that_is_being_written_to_keeps_its_layers(stored: Site) -> None:
+    assert stored.put("v1", stored.manifest("first")).status_code == 201
+    layer = stored.registry.blob(stored.repository, b"of what is on its way", "x")["digest"]
+    with writing(stored, "v2"):
+        assert stored.world.api("DELETE", f"/projects/{stored.project}/repositories/app", "admin").status_code == 200
+        assert blob(stored, layer) == 200
+
+
+@contextmanager
+def writing(site: Site, tag: str) -> Iterator[None]:
+    """Somebody else has been let in to write a tag, and is not done yet."""
+    with site.world.changes():
+        project = projects.find(site.project, is_name=True)
+        write = Write(project.id if project else site.project_id, site.repository, "PUT", tag, "", "somebody")
+        intent_id = journal.begin(write).id
+    try:
+        yield
+    finally:
+        with site.world.changes():
+            journal.end(intent_id)
+
+
+def test_nothing_is_done_to_a_storage_elsewhere() -> None:
+    elsewhere = Storage(None)
+    assert not elsewhere.has_manifests("web")
+    assert elsewhere.take_project("web")
+    assert elsewhere.take_repository("web/app")
+
+
+def test_a_project_by_command_is_gone_whole(stored: Site) -> None:
+    """D4: robots, rules and labels as well, and nothing is broken afterwards."""
+    world, project = stored.world, stored.project
+    entry = {"kind": "project", "namespace": project, "access": [{"resource": "repository", "action": "pull"}]}
+    robot = {"name": "ci", "level": "project", "duration": -1, "permissions": [entry]}
+    made = world.api("POST", "/robots", "admin", json=robot).get_json()
+    rule = {
+        "name": "r",
+        "issuer": "https://ci.example",
+        "audience": "a",
+        "claims": {"a": "b"},
+        "project": project,
+        "actions": ["pull"],
+    }
+    assert world.api("POST", "/system/trust-rules", "admin", json=rule).status_code == 201
+    run = runner(world)
+    assert run("projects", "delete", project).exit_code == 0
+    assert world.api("GET", "/system/trust-rules", "admin").get_json() == []
+    assert world.api("GET", "/users/current", headers=basic(made["name"], made["secret"])).status_code == 401
+    assert world.api("GET", f"/robots/{made['id']}", "admin").status_code == 404
