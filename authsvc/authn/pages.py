@@ -14,7 +14,7 @@ from authsvc.authn.onboarding import origin_of
 from authsvc.authn.registration import register
 from authsvc.core import origin
 from authsvc.core.api import Schema
-from authsvc.core.db import db
+from authsvc.core.db import db, let_go
 from authsvc.core.errors import BadRequest
 from authsvc.core.text import is_storable
 from authsvc.rbac.authority import Door
@@ -61,9 +61,12 @@ def login() -> Response:
 
 @blueprint.route("/log_out", methods=["GET", "POST"])
 def log_out() -> Response:
+    session.require_no_other_site(request)
     identity = session.find(request)
     origin_here = origin_of(identity.account_id) if identity else None
-    url = logout_url(origin_here.source) if origin_here is not None and origin_here.kind == "oidc" else ""
+    source = origin_here.source if origin_here is not None and origin_here.kind == "oidc" else ""
+    let_go()  # the network comes next
+    url = logout_url(source) if source else ""
     response = jsonify(redirect=url)
     session.end(request, response)
     db.session.commit()

@@ -89,6 +89,18 @@ def require_same_origin(request: Request) -> None:
     raise Forbidden("a request with a session must come from this registry's own pages")
 
 
+def require_no_other_site(request: Request) -> None:
+    """For what a page of ours may also reach by a link.
+
+    Raises:
+        Forbidden: a browser says that another site asks.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Forbidden("this must come from this registry's own pages")
+    if request.method not in _SAFE:
+        require_same_origin(request)
+
+
 def require_own_password(who: Principal, request: Request, *, by_header: bool = False) -> None:
     """Whoever logged in with a generated password changes it before anything else: at the pages, and, if somebody else made
     it, also where it comes with each request.

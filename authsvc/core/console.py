@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
+import pwd
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -34,8 +35,12 @@ output_option = click.option(
 
 
 def actor() -> str:
-    """Who is behind a command, for the audit log. No user name of ours holds a colon."""
-    return f"local:{getpass.getuser()}"
+    """Who is behind a command, for the audit log: as the kernel knows him, not as he calls himself. No user name of ours holds a
+    colon."""
+    try:
+        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"local:{os.getuid()}"
 
 
 def on_database(command: Callable[P, R]) -> Callable[P, R]:

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from authsvc.artifacts import record, removal
 from authsvc.artifacts import service as artifacts
 from authsvc.artifacts.models import Artifact, Intent, Tag
+from authsvc.configuration import service as configuration
+from authsvc.configuration.items import READ_ONLY
 from authsvc.core.clock import rfc3339
 from authsvc.core.db import db, reading, utcnow
-from authsvc.core.errors import NotFound, PreconditionFailed
+from authsvc.core.errors import Denied, NotFound, PreconditionFailed
 from authsvc.immutability import service as immutability
 from authsvc.immutability.rules import protected
 from authsvc.jobs.context import JobContext
@@ -47,6 +49,7 @@ def run(context: JobContext) -> dict[str, Any]:
 
     Raises:
         Unavailable: the registry does not answer; what was deleted until then is gone.
+        Denied: read-only mode; the same.
     """
     plan = _plan(context)
     if plan is None:
@@ -58,11 +61,23 @@ def run(context: JobContext) -> dict[str, Any]:
         reason = plan.reasons.get(candidate.id)
         if reason is None and not plan.dry_run:
             context.keep_going()
+            _require_writable()
             reason = _delete(context, plan.repository, candidate)
         deleted += reason is None
         context.log(_line(candidate, reason, dry_run=plan.dry_run))
     context.log(f"{deleted} artifacts {'would be' if plan.dry_run else 'were'} deleted, {len(plan.candidates) - deleted} stay")
     return {"total": len(plan.candidates), "retained": len(plan.candidates) - deleted}
+
+
+def _require_writable() -> None:
+    """Read-only mode: nothing is deleted, by whomever.
+
+    Raises:
+        Denied
+    """
+    with reading():
+        if configuration.value("read_only"):
+            raise Denied(READ_ONLY)
 
 
 def _line(candidate: Candidate, reason: str | None, *, dry_run: bool) -> str:

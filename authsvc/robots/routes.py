@@ -59,8 +59,9 @@ def _allowed(action: Action, project_id: int) -> Principal:
 
 def _load(action: Action, robot_id: int) -> tuple[Principal, Robot]:
     robot = db.session.get(Robot, robot_id)
-    who = _allowed(action, robot.project_id if robot else SYSTEM)
-    return who, service.get(robot_id)
+    place = projects.find_ref(str(robot.project_id)) if robot is not None and robot.project_id else None
+    # In the same words whether it is somebody else's or nobody's.
+    return require(action, Resource.ROBOT, place), service.get(robot_id)
 
 
 def _wanted(body: dict[str, Any], project: str) -> Wanted:

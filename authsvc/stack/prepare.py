@@ -67,6 +67,8 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     os.umask(0o077)
     for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.pulse, layout.root / "nginx"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_own(directory)
+    _require_own(layout.keys)
     _show_blobs_to_nginx(layout)
     KeyStore(layout.keys).prepare()
     sealing.prepare(layout)
@@ -79,6 +81,24 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     with app.app_context():
         _first_admin(first_password)
     return Prepared(layout, first_password)
+
+
+def _require_own(directory: Path) -> None:
+    """Whoever may write to it may swap our keys for his.
+
+    Raises:
+        NotReady: it is somebody else's.
+    """
+    if not directory.exists():
+        return
+    status = directory.stat()
+    if status.st_uid not in (0, os.geteuid()):
+        raise NotReady(f"{directory} belongs to another user: give it to the one who runs this (chown), or choose another")
+    if status.st_mode & 0o022:
+        try:
+            directory.chmod(status.st_mode & 0o7755)
+        except PermissionError:
+            raise NotReady(f"others may write to {directory}: chmod go-w it") from None
 
 
 def _show_blobs_to_nginx(layout: Layout) -> None:

@@ -38,8 +38,8 @@ def glance(login: str) -> Glimpse | None:
     """Who logs in with this name or e-mail, as `service.find` has it, by as many queries for one whom there is not: the time
     tells nobody which names there are."""
     login = login[:300]
-    row = db.session.execute(_BY_NAME, {"key": names.key(login)}).first()
-    if row is not None or "@" not in login:
-        return Glimpse(*row) if row is not None else None
-    row = db.session.execute(_BY_EMAIL, {"key": login.lower()}).first()
-    return Glimpse(*row, by_name=False) if row is not None else None
+    named = db.session.execute(_BY_NAME, {"key": names.key(login)}).first()
+    reached = db.session.execute(_BY_EMAIL, {"key": login.lower()}).first() if "@" in login else None
+    if named is not None:
+        return Glimpse(*named)
+    return Glimpse(*reached, by_name=False) if reached is not None else None

@@ -5,7 +5,6 @@ from typing import Any
 from marshmallow import fields, validate
 
 from authsvc.authn.lockout import require_own_password
-from authsvc.authn.onboarding import origin_of
 from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import Forbidden, PreconditionFailed
@@ -140,9 +139,8 @@ def set_disabled(body: dict[str, Any], user_id: int) -> None:
 @blueprint.response(200)
 def set_password(body: dict[str, Any], user_id: int) -> None:
     who = require_of(user_id, Door.CREDENTIALS)
-    user, origin = service.get(user_id), origin_of(user_id)
-    if origin is not None:
-        raise PreconditionFailed(f"the password of this user lives in the {origin.kind} source {origin.source}")
+    user = service.get(user_id)
+    service.require_local(user)
     old = body["old_password"] if who.id == user_id else None
     username = user.username
     if old is not None:

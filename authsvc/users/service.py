@@ -154,12 +154,27 @@ def update_profile(
     audit.record(actor, "update", "user", user.username, description="profile")
 
 
-def set_password(actor: str, user: User, password: Chosen, *, old: str | None = None, temporary: bool = False) -> None:
-    """Set a password; every refresh token of the user dies. `old`: the present one, where it had to be shown.
+def require_local(user: User) -> None:
+    """
+    Raises:
+        PreconditionFailed: he has his password elsewhere.
+    """
+    if user.origin is not None:
+        raise PreconditionFailed(f"the password of this user lives in the {user.origin.kind} source {user.origin.source}")
+
+
+def set_password(
+    actor: str, user: User, password: Chosen, *, old: str | None = None, temporary: bool = False, as_cli_secret: bool = False
+) -> None:
+    """Set a password; every refresh token of the user dies. `old`: the present one, where it had to be shown; `as_cli_secret`: of
+    somebody who comes from a provider, in its place where there is no browser.
 
     Raises:
         BadRequest: it is the old one again, or the user's name.
+        PreconditionFailed: he has his password elsewhere.
     """
+    if not as_cli_secret:
+        require_local(user)
     if old == password.text:
         raise BadRequest("the new password is the old one")
     passwords.check_rules(password.text, user.username)

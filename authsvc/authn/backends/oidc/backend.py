@@ -144,7 +144,15 @@ def redeem(at: Provider, code: str, flow: Flow) -> Login:
         InvalidCredentials, Unavailable
     """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri(), "code_verifier": flow.verifier}
-    answer = _ask_for_tokens(at, form)
+    try:
+        answer = _ask_for_tokens(at, form)
+    except Answered as error:  # RFC 6749 5.2
+        said = str(error.said.get("error", ""))[:100]
+        if error.status == 401 or said == "invalid_client":
+            raise InvalidCredentials(f"the provider {at.name} does not take our client id and secret") from None
+        if error.status == 400:
+            raise InvalidCredentials(f"the provider refuses this login ({said or 'no reason given'}); start again") from None
+        raise
     if not isinstance(answer.get("id_token"), str):
         raise InvalidCredentials("the provider gave no ID token")
     claims = at.issuer.verify(answer["id_token"], at.settings.client_id)
@@ -215,14 +223,19 @@ def proof(at: Provider, claims: Mapping[str, Any], username: str = "", *, whole:
 
 
 def logout_url(name: str) -> str:
-    """Where to send the browser to log out at the provider, too; "" if that is not wanted or not possible."""
-    found = next((one for one in providers() if one.name == name), None)
+    """Where to send the browser to log out at the provider, too; "" if that is not wanted or not possible: logging out here works
+    in any case. Called without a transaction."""
+    with reading():
+        found = next((one for one in providers() if one.name == name), None)
     if found is None or not found.settings.logout:
         return ""
-    endpoint = found.issuer.discover().get("end_session_endpoint")
+    try:
+        endpoint = found.issuer.endpoint("end_session_endpoint")
+    except Unavailable:
+        return ""
     settings: Settings = current_app.config["TIDEGATE"]
     query = {"client_id": found.settings.client_id, "post_logout_redirect_uri": f"{settings.external_url}/"}
-    return f"{endpoint}?{urlencode(query)}" if isinstance(endpoint, str) else ""
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 
 def own_path(path: str) -> str:

@@ -112,7 +112,7 @@ def set_cli_secret(body: dict[str, Any], user_id: int) -> None:
     username = user.username
     chosen = outside("secret", lambda: choose(body["secret"], username))
     secrets.revoke_all("user", user.id, [Kind.CLI])
-    users.set_password(actor, user, chosen)
+    users.set_password(actor, user, chosen, as_cli_secret=True)
     db.session.commit()
 
 
