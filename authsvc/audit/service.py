@@ -21,6 +21,7 @@ from authsvc.core.repeat import outside
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.reach import reach
 
 ANONYMOUS_NAME = "anonymous"  # Harbor's name for a pull without login
 
@@ -95,11 +96,14 @@ def of_project(project: ProjectRef) -> Select[Any]:
 
 
 def visible_to(who: Principal) -> Select[Any]:
-    """All entries for a system administrator, or a robot that may list them; for others those of the projects whose log their
-    role lets them read."""
+    """All entries for a system administrator, or a robot that may list them; for others those of the projects whose log they may
+    read."""
     statement = select(AuditLog)
     if can(who, Permission(Resource.AUDIT_LOG, Action.LIST)):
         return statement
-    reading = Permission(Resource.LOG, Action.LIST)
-    projects = [id_ for id_ in who.roles if can(who, reading, ProjectRef(id_, "", public=False))]
-    return statement.where(AuditLog.project_id.in_(projects) if projects else false())
+    reached = reach(who, Permission(Resource.LOG, Action.LIST))
+    if reached.everywhere:
+        places = AuditLog.project_id.is_not(None) if reached.within is None else AuditLog.project_id.in_(reached.within)
+        return statement.where(places)
+    found = reached.projects if reached.within is None else reached.projects & reached.within
+    return statement.where(AuditLog.project_id.in_(found) if found else false())

@@ -10,12 +10,13 @@ from authsvc.gate.asked import Asked, Kind
 from authsvc.gate.callers import Caller
 from authsvc.gate.checks import BlobWrite, Checks, ManifestRead, Refusal, Refused
 from authsvc.rbac.explain import explain
-from authsvc.rbac.permissions import Permission
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal, ProjectRef
 from authsvc.token.grants import REPOSITORY_ACTIONS
 
 _RIGHTS = "rights"
+_READ = Permission(Resource.PROJECT, Action.READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,7 @@ def _denied(who: Principal, permission: Permission, repository: str, project: Pr
 def _may_know(who: Principal, project: ProjectRef) -> bool:
     return (
         project.public
-        or who.is_sysadmin
-        or bool(who.roles_in(project))
+        or can(who, _READ, project)
         or any(can(who, permission, project) for permission in REPOSITORY_ACTIONS.values())
     )
 

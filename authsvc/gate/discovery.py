@@ -19,6 +19,7 @@ from authsvc.distribution.manifest import INDEXES, OCI_INDEX
 from authsvc.gate.checks import Refusal, Refused
 from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
+from authsvc.token.grants import REPOSITORY_ACTIONS
 
 _MOST_REPOSITORIES = 1000
 _MOST_TAGS = 10_000
@@ -67,13 +68,13 @@ def page(query: Mapping[str, str], most: int, default: int | None) -> Page:
 
 
 def catalog(who: Principal, query: Mapping[str, str]) -> Listing:
-    """The repositories with anything in them that `who` may see.
+    """The repositories with anything in them that `who` may pull.
 
     Raises:
         Refused
     """
     asked = page(query, _MOST_REPOSITORIES, default=_MOST_REPOSITORIES)
-    statement = artifacts.names_of_filled(repositories.visible_to(who), asked.last)
+    statement = artifacts.names_of_filled(repositories.in_reach(who, REPOSITORY_ACTIONS["pull"]), asked.last)
     found = list(db.session.scalars(statement.limit(asked.limit)))
     shown = found[: asked.size]
     return Listing({"repositories": shown}, asked.following(len(found), shown))

@@ -97,7 +97,7 @@ def head_project(arguments: dict[str, Any]) -> None:
 @blueprint.response(200, ProjectSchema(many=True))
 def list_projects(arguments: dict[str, Any]) -> Any:
     who = principal()
-    statement = filtered(service.visible_to(who), arguments["q"], COLUMNS)
+    statement = filtered(service.readable_by(who), arguments["q"], COLUMNS)
     if arguments["name"]:
         statement = statement.where(Project.name.icontains(arguments["name"], autoescape=True))
     if arguments["public"] is not None:

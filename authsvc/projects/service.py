@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import joinedload
 
 from authsvc.audit import service as audit
@@ -18,10 +18,12 @@ from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.projects.rules import clean_metadata
 from authsvc.rbac.giving import require_holding
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
+from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.reach import Reach, reach
 from authsvc.rbac.roles import Role
 from authsvc.users.models import User
 
+READ = Permission(Resource.PROJECT, Action.READ)
 _PULL = Permission(Resource.REPOSITORY, Action.PULL)
 
 
@@ -148,22 +150,18 @@ def find_ref(name_or_id: str, *, is_name: bool = False) -> ProjectRef | None:
     return project.ref if project is not None else None
 
 
-def visible_to(who: Principal) -> Select[Any]:
-    """The projects whose existence the caller may know: public ones, and those where a role or permission is held; all for
-    administrators and for robots of all projects."""
-    statement = all_projects()
-    if who.is_sysadmin or EVERYWHERE in who.permissions:
-        return statement
-    return statement.where(Project.public.is_(True) | Project.id.in_(_places(who)))
+def readable_by(who: Principal) -> Select[Any]:
+    """The projects that the caller may read."""
+    statement, where = all_projects(), within(reach(who, READ))
+    return statement if where is None else statement.where(where)
 
 
-def held_by(who: Principal) -> Select[Any]:
-    """The private projects where the caller holds a role or permission."""
-    return select(Project).where(Project.public.is_(False), Project.id.in_(_places(who)))
-
-
-def _places(who: Principal) -> list[int]:
-    places = who.roles.keys() | {place for place in who.permissions if place > SYSTEM}
-    if who.limits is not None and EVERYWHERE not in who.limits:
-        places &= who.limits.keys()
-    return list(places)
+def within(reached: Reach) -> ColumnElement[bool] | None:
+    """The projects in reach, as a condition; None: all of them."""
+    where: list[ColumnElement[bool]] = []
+    if not reached.everywhere:
+        held = Project.id.in_(reached.projects)
+        where.append(held | Project.public.is_(True) if reached.public else held)
+    if reached.within is not None:
+        where.append(Project.id.in_(reached.within))
+    return and_(*where) if where else None

@@ -51,7 +51,7 @@ def _page(statement: Any, arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(ListArguments, location="query")
 @blueprint.response(200, RepositorySchema(many=True))
 def list_all_repositories(arguments: dict[str, Any]) -> Any:
-    return _page(service.visible_to(principal()), arguments)
+    return _page(service.in_reach(principal()), arguments)
 
 
 @blueprint.get("/projects/<project_name>/repositories")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 
 from authsvc.audit import service as audit
 from authsvc.core import names
@@ -15,8 +15,12 @@ from authsvc.core.errors import NotFound, PreconditionFailed
 from authsvc.core.inserts import insert_or_lock
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import Principal
+from authsvc.rbac.reach import reach
 from authsvc.repositories.models import Repository
+
+LIST = Permission(Resource.REPOSITORY, Action.LIST)
 
 
 def ensure(full_name: str, at: datetime) -> Repository | None:
@@ -64,12 +68,25 @@ def of_project(project: Project) -> Select[Any]:
     return select(Repository).where(Repository.project_id == project.id)
 
 
-def visible_to(who: Principal) -> Select[Any]:
-    """All repositories in projects that the caller may know of."""
-    if who.is_sysadmin:
+def in_reach(who: Principal, permission: Permission = LIST) -> Select[Any]:
+    """The repositories on which the caller holds a permission."""
+    reached = reach(who, permission)
+    where = projects.within(reached)
+    if where is None:
         return select(Repository)
-    visible = projects.visible_to(who).with_only_columns(Project.id)
-    return select(Repository).where(Repository.project_id.in_(visible))
+    statement = select(Repository).where(Repository.project_id.in_(select(Project.id).where(where)))
+    bound = select(Project).where(Project.id.in_(reached.bound))
+    for project in db.session.scalars(bound) if reached.bound else ():
+        if not (reached.public and project.public):
+            patterns = (Repository.name.like(_like(project.name, pattern), escape="\\") for pattern in reached.bound[project.id])
+            statement = statement.where(or_(Repository.project_id != project.id, *patterns))
+    return statement
+
+
+def _like(project: str, pattern: str) -> str:
+    """A pattern with `*` and `?` for what comes after a project's name, as SQL has it."""
+    escaped = "".join(f"\\{character}" if character in "\\%_" else character for character in f"{project}/{pattern}")
+    return escaped.replace("*", "%").replace("?", "_")
 
 
 def describe(actor: str, repository: Repository, description: str) -> None:

@@ -20,8 +20,8 @@ MAX_FOUND = 500  # of each kind; Harbor has no limit, and answers with everythin
 
 def search(who: Principal, text: str) -> dict[str, Any]:
     """Projects and repositories whose name contains `text`, among those that the caller may know of."""
-    named = projects.visible_to(who).where(Project.name.icontains(text, autoescape=True)).order_by(Project.name)
-    called = repositories.visible_to(who).where(Repository.name.icontains(text, autoescape=True)).order_by(Repository.name)
+    named = projects.readable_by(who).where(Project.name.icontains(text, autoescape=True)).order_by(Project.name)
+    called = repositories.in_reach(who).where(Repository.name.icontains(text, autoescape=True)).order_by(Repository.name)
     rows = db.session.scalars(called.limit(MAX_FOUND)).all()
     counts = artifacts.count_by_repository([repository.id for repository in rows])
     places = select(Project).where(Project.id.in_({repository.project_id for repository in rows}))

@@ -10,20 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authsvc.core.errors import Denied
-from authsvc.rbac.authority import DOORS, Authority, Credential, Door
+from authsvc.rbac.authority import DOORS, Credential, Door
 from authsvc.rbac.giving import AMOUNTS_TO, holds, require_cover, require_holding
 from authsvc.rbac.permissions import Permission
 from authsvc.rbac.policy import can
-from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
-from authsvc.rbac.robots import PROJECT_CATALOGUE, SYSTEM_CATALOGUE
-from authsvc.rbac.roles import ALL_PERMISSIONS, ROLE_PERMISSIONS, Role
-from authsvc.secrets.rules import ACTIONS, limited
+from authsvc.rbac.principal import EVERYWHERE, Principal, ProjectRef
+from authsvc.rbac.robots import PROJECT_CATALOGUE
+from authsvc.rbac.roles import ROLE_PERMISSIONS, Role
+from authsvc.secrets.rules import ACTIONS
+from tests.rbac.principals import KNOWN, principals
 from tests.support.world import World, granted_by
 from tests.threats.credentials import Shown, Wallet, id_of
 
 DAY = 24 * 3600
 WEB = ProjectRef(3, "web", public=False)
-KNOWN = sorted(ALL_PERMISSIONS | PROJECT_CATALOGUE | SYSTEM_CATALOGUE)
+_some = st.frozensets(st.sampled_from(KNOWN), max_size=40)
 
 
 def wanted(*access: str, name: str = "child", namespace: str = "web", duration: int = -1) -> dict[str, Any]:
@@ -196,35 +197,8 @@ def test_a_project_goes_with_robots_that_made_each_other(wallet: Wallet, town: W
 
 # -- of whoever it may be ---------------------------------------------------------------------------------------------
 
-_some = st.frozensets(st.sampled_from(KNOWN), max_size=40)
-_places = st.sampled_from([SYSTEM, EVERYWHERE, WEB.id, 9])
-_permissions = st.dictionaries(_places, _some, max_size=3)
-_roles = st.dictionaries(st.sampled_from([WEB.id, 9]), st.frozensets(st.sampled_from(Role), max_size=2), max_size=2)
-_bound = st.dictionaries(st.sampled_from(["*", "frontend-*", "a"]), _some, max_size=2)
 
-
-@st.composite
-def givers(draw: st.DrawFn) -> Principal:
-    kind: Any = draw(st.sampled_from(["user", "robot", "workload"]))
-    authority = Authority(draw(st.sampled_from(Credential)), expires_at=draw(st.none() | st.floats(0, 1000)))
-    bound = draw(_bound) if kind == "workload" else {}
-    permissions = draw(_permissions) if kind != "user" else {}
-    if bound:
-        permissions = dict(permissions) | {WEB.id: frozenset[Permission]().union(*bound.values())}
-    who = Principal(
-        kind=kind,
-        id=1,
-        name="x",
-        is_sysadmin=kind == "user" and draw(st.booleans()),
-        roles=draw(_roles) if kind == "user" else {},
-        permissions=permissions,
-        repositories={WEB.id: bound} if bound else {},
-        authority=authority,
-    )
-    return limited(who, draw(_permissions)) if draw(st.booleans()) else who
-
-
-@given(giver=givers(), asked=_some, place=st.sampled_from([None, WEB, ProjectRef(EVERYWHERE, "", public=False)]))
+@given(giver=principals(), asked=_some, place=st.sampled_from([None, WEB, ProjectRef(EVERYWHERE, "", public=False)]))
 def test_given_is_held(giver: Principal, asked: frozenset[Permission], place: ProjectRef | None) -> None:
     try:
         require_holding(giver, asked, place)
@@ -237,7 +211,7 @@ def test_given_is_held(giver: Principal, asked: frozenset[Permission], place: Pr
         assert can(giver, permission, place, repository) or all(can(giver, one, place, repository) for one in amounts)
 
 
-@given(giver=givers(), end=st.none() | st.floats(0, 1000))
+@given(giver=principals(), end=st.none() | st.floats(0, 1000))
 def test_the_child_lives_no_longer(giver: Principal, end: float | None) -> None:
     try:
         require_cover(giver, end)
