@@ -182,19 +182,21 @@ def test_only_administrators_make_projects_if_so_configured(world: World) -> Non
     assert refused.get_json() == {"errors": [{"code": "FORBIDDEN", "message": "Only system admin can create project"}]}
 
 
-def test_robots_see_the_projects_that_they_are_for(world: World) -> None:
+def test_robots_see_the_projects_that_they_may_read(world: World) -> None:
     for name in ("mine", "secret", "library"):
         world.project(name, 1, public=name == "library")
 
-    def seen_by(namespace: str) -> list[str]:
-        access = [{"resource": "repository", "action": "pull"}]
+    def seen_by(namespace: str, *more: dict[str, str]) -> list[str]:
+        access = [{"resource": "repository", "action": "pull"}, *more]
         permissions = [{"kind": "project", "namespace": namespace, "access": access}]
-        body = {"name": f"ci{'-all' if namespace == '*' else ''}", "level": "system", "duration": -1, "permissions": permissions}
+        body = {"name": f"ci{len(namespace)}{len(more)}", "level": "system", "duration": -1, "permissions": permissions}
         made = world.api("POST", "/robots", "admin", json=body).get_json()
         from tests.support.world import basic
 
         rows = world.api("GET", "/projects", headers=basic(made["name"], made["secret"])).get_json()
         return [row["name"] for row in rows]
 
-    assert seen_by("mine") == ["library", "mine"]
-    assert seen_by("*") == ["library", "mine", "secret"]
+    read = {"resource": "project", "action": "read"}
+    assert seen_by("mine") == ["library"]
+    assert seen_by("mine", read) == ["library", "mine"]
+    assert seen_by("*", read) == ["library", "mine", "secret"]
