@@ -17,7 +17,6 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound, PreconditionFailed
 from authsvc.core.sealing import seal, unseal
 from authsvc.groups import rules as groups
-from authsvc.groups.rules import GroupName, GroupType
 from authsvc.users.models import User, UserIdentity
 
 T = TypeVar("T")
@@ -77,17 +76,6 @@ def get(kind: Kind, name: str = DEFAULT) -> Source:
     if row is None:
         raise NotFound(f"{kind} source {name} not found")
     return _source(row)
-
-
-def require_group(named: GroupName) -> GroupName:
-    """The same: a group of a source that there is.
-
-    Raises:
-        NotFound
-    """
-    if named.source != DEFAULT:
-        get("ldap" if named.type is GroupType.LDAP else "oidc", named.source)
-    return named
 
 
 def save(

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from authsvc import lifecycle
-from authsvc.authn import sources
+from authsvc.authn import groups as whose
 from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
@@ -50,8 +50,8 @@ def list_user_groups(arguments: dict[str, Any]) -> Any:
 @blueprint.response(201)
 def create_user_group(body: dict[str, Any]) -> Any:
     who = require_system(Action.CREATE, Resource.USER_GROUP)
-    named = service.group_name(body["group_type"], body["group_name"], body["ldap_group_dn"], body["source"])
-    group = service.create(who.name, sources.require_group(named))
+    named = whose.named(body["group_type"], body["group_name"], body["ldap_group_dn"], body["source"])
+    group = service.create(who.name, named)
     answer = created(group.id)
     db.session.commit()
     return answer

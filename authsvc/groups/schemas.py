@@ -3,7 +3,6 @@
 from marshmallow import fields, validate
 
 from authsvc.core.api import Schema
-from authsvc.groups.rules import DEFAULT
 
 
 class UserGroupSchema(Schema):
@@ -12,9 +11,9 @@ class UserGroupSchema(Schema):
     group_type = fields.Integer(load_default=1)
     ldap_group_dn = fields.String(load_default="", validate=validate.Length(max=512))
     source = fields.String(
-        load_default=DEFAULT,
-        validate=validate.Length(1, 64),
-        metadata={"description": "the directory or provider whose group it is (beyond Harbor's API)"},
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={"description": "the directory or provider whose group it is, if it could be of several (beyond Harbor's API)"},
     )
 
 

@@ -8,7 +8,7 @@ from flask import request
 
 from authsvc import lifecycle
 from authsvc.allowlist import service as allowlists
-from authsvc.authn import sources
+from authsvc.authn import groups as whose
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
@@ -256,8 +256,8 @@ def _entity(body: dict[str, Any]) -> User | UserGroup:
     if group.get("id"):
         return groups.get(group["id"])
     if group.get("group_name") or group.get("ldap_group_dn"):
-        named = groups.group_name(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
-        return groups.onboard(sources.require_group(named))
+        named = whose.named(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
+        return groups.onboard(named)
     raise BadRequest("member_user with user_id or username is needed, or member_group with id, group_name or ldap_group_dn")
 
 

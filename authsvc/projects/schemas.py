@@ -5,7 +5,6 @@ from marshmallow import fields, validate
 
 from authsvc.allowlist.schemas import AllowlistSchema
 from authsvc.core.api import MAX_ID, ListArguments, PageArguments, Schema, Time
-from authsvc.groups.rules import DEFAULT
 
 
 class ProjectUpdateSchema(Schema):
@@ -108,9 +107,9 @@ class _GroupEntitySchema(Schema):
     group_type = fields.Integer(load_default=1)
     ldap_group_dn = fields.String(load_default="", validate=validate.Length(max=512))
     source = fields.String(
-        load_default=DEFAULT,
-        validate=validate.Length(1, 64),
-        metadata={"description": "the directory or provider whose group it is (beyond Harbor's API)"},
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={"description": "the directory or provider whose group it is, if it could be of several (beyond Harbor's API)"},
     )
 
 

@@ -81,6 +81,31 @@ def test_one_source_has_it_once(town: World, kind: str) -> None:
     assert made[0] == made[2] != made[1]
 
 
+BASES = {"unix": "dc=example,dc=com", "ad": "ou=windows,dc=corp", "twin": "ou=windows,dc=corp"}
+
+
+@pytest.mark.parametrize(
+    ("known", "dn", "source"),
+    [
+        ([], "cn=a,dc=x", "default"),
+        (["unix"], "cn=a,dc=elsewhere", "unix"),
+        (["unix", "ad"], "cn=a,OU=Windows,DC=corp", "ad"),
+        (["unix", "ad"], "cn=a,ou=b,dc=example,dc=com", "unix"),
+        (["unix", "ad"], "cn=a,dc=elsewhere", None),
+        (["ad", "twin"], "cn=a,ou=windows,dc=corp", None),
+        (["unix", "default"], "cn=a,dc=elsewhere", "default"),
+    ],
+)
+def test_whose_group_is_meant(town: World, known: list[str], dn: str, source: str | None) -> None:
+    """Harbor's clients do not say. Where it could be of several, nobody guesses."""
+    with town.changes():
+        for name in known:
+            sources.save("test", "ldap", name, {"ldap_base_dn": BASES.get(name, "")}, enabled=False)
+    made = town.api("POST", "/usergroups", "admin", json={"group_type": 1, "ldap_group_dn": dn})
+    assert made.status_code == (201 if source else 400), made.text
+    assert [group["source"] for group in town.api("GET", "/usergroups", "admin").get_json()] == ([source] if source else [])
+
+
 @pytest.mark.parametrize("broken", ["ldap", "oidc"])
 def test_a_source_that_cannot_be_used_keeps_nobody_else_out(town: World, broken: Any) -> None:
     with town.changes():
