@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 
 from authsvc.artifacts import accessories, indexes, listing, usage
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
+from authsvc.configuration import service as configuration
 from authsvc.core.db import db
 from authsvc.core.inserts import insert_fixed, insert_ignore
 from authsvc.distribution.manifest import Descriptor, Manifest
@@ -135,11 +136,15 @@ def forget(repository: Repository, digest: str) -> bool:
 
 
 def pulled(repository: Repository, target: Artifact, tag_name: str | None, at: datetime) -> None:
-    """Count a pull and move the pull times forward; late events do not move them back."""
-    db.session.execute(
-        update(Repository).where(Repository.id == repository.id).values(pull_count=Repository.pull_count + 1),
-        execution_options={"synchronize_session": False},
-    )
+    """Count a pull and move the pull times forward, unless that is switched off (Harbor's items, for registries where it costs too
+    much); late events do not move them back."""
+    if not configuration.value("pull_count_update_disable"):
+        db.session.execute(
+            update(Repository).where(Repository.id == repository.id).values(pull_count=Repository.pull_count + 1),
+            execution_options={"synchronize_session": False},
+        )
+    if configuration.value("pull_time_update_disable"):
+        return
     if target.pull_time is None or target.pull_time < at:
         target.pull_time = at
     found = find_tag(repository, tag_name) if tag_name else None

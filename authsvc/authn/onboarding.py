@@ -22,6 +22,8 @@ from authsvc.users import names
 from authsvc.users import service as users
 from authsvc.users.models import User, UserIdentity
 
+_AT_ALL = timedelta.resolution
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -93,17 +95,19 @@ def _take_over(identity: UserIdentity, user: User, proof: Proof) -> None:
 
 
 def _note_statement(identity: UserIdentity, proof: Proof) -> None:
-    """When the source said it, and until when that counts. Of a directory, which nobody quotes later, once a day is enough."""
+    """When the source said it, and until when that counts at least."""
     settings: Settings = current_app.config["TIDEGATE"]
-    stated_at = proof.stated_at or utcnow()
-    if identity.stated_at is not None:
-        stated_at = max(stated_at, identity.stated_at)
-        if stated_at - identity.stated_at < (timedelta(days=1) if proof.kind == "ldap" else timedelta.resolution):
-            return
-    lapses_at = stated_at + timedelta(days=settings.identity_days) if settings.identity_days else None
-    # Past the session's listeners: nobody decides otherwise by it before the end that everybody knows of.
-    changed = update(UserIdentity).where(UserIdentity.id == identity.id).values(stated_at=stated_at, lapses_at=lapses_at)
-    db.session.execute(changed, execution_options={"synchronize_session": False})
+    long, stated_at = timedelta(days=settings.identity_days), proof.stated_at or utcnow()
+    stated_at = max(stated_at, identity.stated_at or stated_at)
+    # Every process knows the end, so it moves seldom; a new user's is no news to anybody.
+    until = stated_at + long if long else None
+    if until is None or identity.lapses_at is None or until - identity.lapses_at > long / 3:
+        identity.lapses_at = until
+    db.session.flush()
+    # When it was said decides nothing elsewhere, so past the session's listeners. Nobody quotes a directory later: once a day.
+    if identity.stated_at is None or stated_at - identity.stated_at >= (timedelta(days=1) if proof.kind == "ldap" else _AT_ALL):
+        said = update(UserIdentity).where(UserIdentity.id == identity.id).values(stated_at=stated_at)
+        db.session.connection().execute(said)
 
 
 def known(proof: Proof) -> bool:

@@ -1,7 +1,8 @@
 """Harbor's configuration items: name, type, default and limits, as data. Source: Harbor's configuration API. Pure.
 
 Items of directories and providers (`ldap_*`, `oidc_*`) and `auth_mode` are in `authn.configuration`, which shows identity
-sources under these names. Items of ways to log in that we do not have (UAA, auth proxy) can be stored and do nothing.
+sources under these names. Items of what we do not have (UAA, auth proxy) can be written back as they are read, and not be set: what
+is stored is obeyed.
 """
 
 from __future__ import annotations
@@ -98,6 +99,14 @@ def _one_of(*values: Any) -> Callable[[str, Any], None]:
     return check
 
 
+def _not_served(what: str, default: Any) -> Callable[[str, Any], None]:
+    def check(name: str, value: Any) -> None:
+        if value != default:
+            raise BadRequest(f"{name} cannot be set: {what}")
+
+    return check
+
+
 def _positive(name: str, value: int) -> None:
     if not 0 < value <= _MAX_INT:
         raise BadRequest(f"{name} must be a number from 1 to {_MAX_INT}")
@@ -141,6 +150,9 @@ def _hosts(name: str, value: str) -> None:
         raise BadRequest(f"{name} must be names of hosts such as mcr.microsoft.com or *.microsoft.com, separated by commas, or *")
 
 
+_UAA = "people of UAA log in by OpenID Connect (oidc_endpoint)"
+_PROXY = "there is no login by an authenticating proxy; OpenID Connect and LDAP are served"
+
 ITEMS: dict[str, Item] = {
     "primary_auth_mode": Item(bool, False),
     "scan_all_policy": Item(str, "", _json_object),
@@ -149,16 +161,16 @@ ITEMS: dict[str, Item] = {
     "self_registration": Item(bool, False),
     "self_registration_approval": Item(bool, False),  # ours: an administrator enables each who registers
     "token_expiration": Item(int, 5, _token_minutes),
-    "uaa_client_id": Item(str, ""),
-    "uaa_endpoint": Item(str, ""),
-    "uaa_verify_cert": Item(bool, False),
-    "http_authproxy_endpoint": Item(str, ""),
-    "http_authproxy_tokenreview_endpoint": Item(str, ""),
-    "http_authproxy_admin_groups": Item(str, ""),
-    "http_authproxy_admin_usernames": Item(str, ""),
-    "http_authproxy_verify_cert": Item(bool, True),
-    "http_authproxy_skip_search": Item(bool, False),
-    "http_authproxy_server_certificate": Item(str, ""),
+    "uaa_client_id": Item(str, "", _not_served(_UAA, "")),
+    "uaa_endpoint": Item(str, "", _not_served(_UAA, "")),
+    "uaa_verify_cert": Item(bool, False, _not_served(_UAA, False)),
+    "http_authproxy_endpoint": Item(str, "", _not_served(_PROXY, "")),
+    "http_authproxy_tokenreview_endpoint": Item(str, "", _not_served(_PROXY, "")),
+    "http_authproxy_admin_groups": Item(str, "", _not_served(_PROXY, "")),
+    "http_authproxy_admin_usernames": Item(str, "", _not_served(_PROXY, "")),
+    "http_authproxy_verify_cert": Item(bool, True, _not_served(_PROXY, True)),
+    "http_authproxy_skip_search": Item(bool, False, _not_served(_PROXY, False)),
+    "http_authproxy_server_certificate": Item(str, "", _not_served(_PROXY, "")),
     "robot_token_duration": Item(int, 30, _positive),
     "robot_name_prefix": Item(str, "robot$", _robot_prefix),
     "notification_enable": Item(bool, True),

@@ -13,6 +13,7 @@ from authsvc.authn import sources
 from authsvc.authn.backends.oidc import arrivals
 from authsvc.authn.backends.oidc.arrivals import Arrival
 from authsvc.authn.onboarding import Proof, onboard
+from authsvc.core import versioning
 from authsvc.core.db import db, utcnow
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
@@ -241,3 +242,24 @@ def test_the_answer_that_learns_of_a_lost_group_is_without_it(olga: Olga, town: 
     assert after["scope"] == ""
     current = town.api("GET", "/projects/web", headers=olga.token("others"))
     assert current.status_code == 403
+
+
+def test_what_is_said_again_and_again_is_no_news(olga: Olga) -> None:
+    """Else each login, and each look at somebody, would make every process forget everything."""
+    olga.says("developers")
+    with olga.world.changes():
+        before = versioning.current()
+    for _ in range(3):
+        olga.says("developers")
+        assert olga.is_let_in(olga.token("developers", age=-90)) == 200
+    with olga.world.changes():
+        identity = db.session.scalars(select(UserIdentity)).one()
+        assert identity.stated_at is not None
+        assert utcnow() - identity.stated_at < timedelta(minutes=1)
+        assert versioning.current() == before
+        identity.lapses_at = utcnow() + timedelta(days=50)
+    olga.says("developers")
+    with olga.world.changes():
+        renewed = db.session.scalars(select(UserIdentity)).one().lapses_at
+        assert renewed is not None
+        assert renewed > utcnow() + timedelta(days=89)

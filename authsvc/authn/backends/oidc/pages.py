@@ -14,6 +14,7 @@ from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
 from authsvc.core.db import let_go, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials
+from authsvc.rbac.authority import Door
 from authsvc.users import names
 from authsvc.users import service as users
 
@@ -92,6 +93,7 @@ def _logged_in(shown: Proof, back_to: str) -> Response:
     who = services.authentication.principal(identity, services.snapshots.current(), origin.current().address)
     if who is None:
         raise InvalidCredentials("the account is gone")
+    who.authority.require(Door.PAGES)
     response = _go(backend.own_path(back_to))
     with transaction():
         session.start(who, response)
