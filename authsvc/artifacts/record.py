@@ -136,8 +136,8 @@ def forget(repository: Repository, digest: str) -> bool:
 
 
 def pulled(repository: Repository, target: Artifact, tag_name: str | None, at: datetime) -> None:
-    """Count a pull and move the pull times forward, unless that is switched off (Harbor's items, for registries where it costs too
-    much); late events do not move them back."""
+    """Count a pull and move the pull times forward, unless that is switched off (Harbor's items, for where it costs too much);
+    late events do not move them back."""
     if not configuration.value("pull_count_update_disable"):
         db.session.execute(
             update(Repository).where(Repository.id == repository.id).values(pull_count=Repository.pull_count + 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -72,7 +73,7 @@ def onboard(proof: Proof) -> Identity:
     Raises:
         InvalidCredentials: a user who comes from elsewhere has this name; nobody takes another's place.
     """
-    identity = _identity(proof) or _come_aboard(proof)
+    identity = identity_of(proof) or _come_aboard(proof)
     user = users.get(identity.user_id)
     if not _is_overtaken(identity, proof):
         _take_over(identity, user, proof)
@@ -112,7 +113,7 @@ def _note_statement(identity: UserIdentity, proof: Proof) -> None:
 
 def known(proof: Proof) -> bool:
     """True if whoever that is has come aboard before."""
-    return _identity(proof) is not None
+    return identity_of(proof) is not None
 
 
 def origin_of(user_id: int) -> UserIdentity | None:
@@ -121,7 +122,8 @@ def origin_of(user_id: int) -> UserIdentity | None:
     return identity
 
 
-def _identity(proof: Proof) -> UserIdentity | None:
+def identity_of(proof: Proof) -> UserIdentity | None:
+    """Whoever that is, if he has come aboard before."""
     statement = select(UserIdentity).where(
         UserIdentity.kind == proof.kind, UserIdentity.source == proof.source, UserIdentity.subject == proof.subject
     )
@@ -141,12 +143,26 @@ def _come_aboard(proof: Proof) -> UserIdentity:
             with db.session.begin_nested():
                 return _create(proof, name)
         except (Conflict, IntegrityError):
-            if (identity := _identity(proof)) is not None:
+            if (identity := identity_of(proof)) is not None:
                 return identity
-    raise InvalidCredentials(
-        f"{proof.username} is the name of another user here, who does not come from {proof.origin}; "
-        "a system administrator can rename or delete that user"
+    raise InvalidCredentials(obstacle(proof, fitted) or f"{fitted} cannot be a user here at this moment; try again")
+
+
+def obstacle(proof: Proof, name: str) -> str:
+    """What keeps somebody who is not aboard from being `name` here, and what an administrator can do; "" if nothing does."""
+    holder = users.find(name) if proof.kind == "oidc" else users.find_by_name(name)
+    if holder is None:
+        return ""
+    held_by = origin_of(holder.id)
+    called = shlex.quote(holder.username)
+    ways = (
+        f"if it is the same person: authsvc users link {called} {proof.origin} {shlex.quote(proof.subject)}; "
+        f"if not: authsvc users rename {called} NEW"
     )
+    if held_by is not None and (held_by.kind, held_by.source) == (proof.kind, proof.source):
+        return f"{holder.username} came from {proof.origin} before as another entry ({held_by.subject}); {ways}"
+    where = f"comes from {held_by.kind}:{held_by.source}" if held_by is not None else "is local"
+    return f"{name} is the name or e-mail address of another user here, {holder.username}, who {where}; {ways}"
 
 
 def _create(proof: Proof, name: str) -> UserIdentity:

@@ -1,8 +1,8 @@
 """Harbor's configuration items: name, type, default and limits, as data. Source: Harbor's configuration API. Pure.
 
 Items of directories and providers (`ldap_*`, `oidc_*`) and `auth_mode` are in `authn.configuration`, which shows identity
-sources under these names. Items of what we do not have (UAA, auth proxy) can be written back as they are read, and not be set: what
-is stored is obeyed.
+sources under these names. Items of what we do not have (UAA, auth proxy) can be written back as they are read, and not be
+set: what is stored is obeyed.
 """
 
 from __future__ import annotations

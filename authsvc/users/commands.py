@@ -7,9 +7,11 @@ import sys
 
 import click
 
+from authsvc.authn import sources
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
-from authsvc.users import service
+from authsvc.core.errors import BadRequest
+from authsvc.users import moving, service
 from authsvc.users.models import User
 from authsvc.users.passwords import choose
 
@@ -88,6 +90,31 @@ def reset_password(username: str, password_stdin: bool) -> None:
     click.echo(f"new password set for {username}", err=True)
     if not password_stdin:
         click.echo(password)
+
+
+@users.command("rename")
+@click.argument("username")
+@click.argument("new")
+@on_database
+def rename(username: str, new: str) -> None:
+    """Give a user another name; roles, tokens and projects stay his."""
+    moving.rename(actor(), service.get_by_name(username), new)
+
+
+@users.command("link")
+@click.argument("username")
+@click.argument("origin")
+@click.argument("subject")
+@on_database
+def link(username: str, origin: str, subject: str) -> None:
+    """Make whoever is SUBJECT at ORIGIN (ldap:NAME or oidc:NAME) this user: an entry that was made anew, a provider that moved,
+    or a local user who comes from there now. Refused logins say both."""
+    kind, _, name = origin.partition(":")
+    known: sources.Kind | None = {"ldap": "ldap", "oidc": "oidc"}.get(kind)  # type: ignore[assignment] # as it says
+    if known is None or not name:
+        raise BadRequest("ORIGIN looks like ldap:default or oidc:default")
+    sources.get(known, name)
+    moving.link(actor(), service.get_by_name(username), known, name, subject)
 
 
 @users.command("set-admin")

@@ -202,14 +202,14 @@ def test_many_first_logins_at_once_make_one_user(world: World) -> None:
 
 def after_looking(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """`act` once, when the first login has seen that there is no such user."""
-    look = onboarding._identity
+    look = onboarding.identity_of
 
     def look_and_wait(proof: Proof) -> UserIdentity | None:
         found = look(proof)
         act()
         return found
 
-    monkeypatch.setattr(onboarding, "_identity", look_and_wait)
+    monkeypatch.setattr(onboarding, "identity_of", look_and_wait)
 
 
 def before_inserting(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:

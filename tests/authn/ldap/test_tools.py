@@ -88,7 +88,7 @@ def test_try_as_user_shows_thirteen_steps(connected: World) -> None:
     by_name = {step["name"]: step["detail"] for step in steps}
     assert "the password is right" in by_name["try as user"]
     assert "developers, engineers, everybody, loop" in by_name["groups"]
-    assert by_name["roles"] == "guest in web"
+    assert by_name["roles"] == "new here; guest in web by everybody"
     assert PASSWORD not in str(steps)
     assert slapd.READER_PASSWORD not in str(steps)
 
