@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import tempfile
@@ -57,9 +58,12 @@ _OWN = pytest.StashKey[str]()  # the directory that we have made
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A directory of this run's own: pytest closes the one that all runs share to other users, whenever one begins, and nginx reads
-    blobs as another user."""
+    blobs as another user. Without `_` in its name: podman takes the path of a layout for an image's name, where it may not be
+    just anywhere."""
     if not hasattr(config, "workerinput") and not config.option.basetemp:
-        config.stash[_OWN] = config.option.basetemp = tempfile.mkdtemp(prefix="tidegate-tests-")
+        own = Path(tempfile.gettempdir()) / f"tidegate-tests-{secrets.token_hex(6)}"
+        own.mkdir(mode=0o700)
+        config.stash[_OWN] = config.option.basetemp = str(own)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

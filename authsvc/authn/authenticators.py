@@ -20,7 +20,7 @@ from flask import Flask
 
 from authsvc.authn import credentials, lockout
 from authsvc.authn.credentials import Basic, Bearer
-from authsvc.authn.identity import Identity
+from authsvc.authn.identity import Identity, NotAboard
 from authsvc.authn.onboarding import Proof, welcome
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
@@ -209,6 +209,8 @@ class Authentication:
                 identity = self._first(self._chain.guessable, credential)
                 if identity is None:
                     raise InvalidCredentials("the user name or password is not right")
+            except NotAboard:
+                raise
             except InvalidCredentials:
                 for even_out in self._chain.after_wrong:
                     even_out(credential)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from authsvc.core.errors import InvalidCredentials
 from authsvc.rbac.authority import Authority
 from authsvc.rbac.principal import Permissions, Principal
+
+
+class NotAboard(InvalidCredentials):
+    """Whoever that is has proved to be somebody elsewhere, and cannot be a user here. No wrong guess."""
 
 
 @dataclass(frozen=True, slots=True)

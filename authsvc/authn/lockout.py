@@ -25,6 +25,7 @@ from sqlalchemy import Select, delete, func, or_, select, update
 
 from authsvc.audit import service as audit
 from authsvc.authn.credentials import Basic
+from authsvc.authn.identity import NotAboard
 from authsvc.authn.models import LoginAddress, LoginFailure, LoginLock
 from authsvc.core import origin
 from authsvc.core.db import db, family, reading, transaction, utcnow
@@ -84,6 +85,10 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
     token = _present.set(guess)
     try:
         yield
+    except NotAboard:
+        with transaction():
+            _take_back(guess)
+        raise
     except InvalidCredentials:
         with transaction():
             _note_wrong(guess)

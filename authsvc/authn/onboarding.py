@@ -10,10 +10,10 @@ from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from authsvc.authn.identity import Identity
+from authsvc.authn.identity import Identity, NotAboard
 from authsvc.authn.sources import Kind
 from authsvc.core.db import db, transaction, utcnow
-from authsvc.core.errors import Conflict, InvalidCredentials
+from authsvc.core.errors import Conflict
 from authsvc.core.repeat import repeated
 from authsvc.core.settings import Settings
 from authsvc.groups import service as groups
@@ -54,7 +54,7 @@ def welcome(proof: Proof) -> Identity:
     """`onboard` in a transaction of its own; again if somebody else made the user or one of the groups at the same moment.
 
     Raises:
-        InvalidCredentials: as `onboard`.
+        NotAboard: as `onboard`.
         Unavailable: the database does not answer.
     """
 
@@ -71,7 +71,7 @@ def onboard(proof: Proof) -> Identity:
     only what has changed. Needs a transaction that may write.
 
     Raises:
-        InvalidCredentials: a user who comes from elsewhere has this name; nobody takes another's place.
+        NotAboard: a user who comes from elsewhere has this name; nobody takes another's place.
     """
     identity = identity_of(proof) or _come_aboard(proof)
     user = users.get(identity.user_id)
@@ -136,7 +136,7 @@ def _come_aboard(proof: Proof) -> UserIdentity:
     meanwhile (PostgreSQL, MariaDB), the name is taken then, by himself."""
     fitted = names.fitted(proof.username, users.robot_prefix())
     if not fitted:
-        raise InvalidCredentials(f"{proof.origin} says no name for whoever that is, of which one could be made here")
+        raise NotAboard(f"{proof.origin} says no name for whoever that is, of which one could be made here")
     # Whoever is called otherwise there gets a name in any case; with the same name nobody takes another's place.
     for name in (fitted,) if fitted == proof.username else (fitted, names.apart(fitted, proof.subject)):
         try:
@@ -145,24 +145,27 @@ def _come_aboard(proof: Proof) -> UserIdentity:
         except (Conflict, IntegrityError):
             if (identity := identity_of(proof)) is not None:
                 return identity
-    raise InvalidCredentials(obstacle(proof, fitted) or f"{fitted} cannot be a user here at this moment; try again")
+    raise NotAboard(obstacle(proof, fitted) or f"{fitted} cannot be a user here at this moment; try again")
 
 
 def obstacle(proof: Proof, name: str) -> str:
-    """What keeps somebody who is not aboard from being `name` here, and what an administrator can do; "" if nothing does."""
-    holder = users.find(name) if proof.kind == "oidc" else users.find_by_name(name)
+    """What keeps somebody who is not aboard from being `name` here, and what an administrator can do; "" if nothing does. It says
+    nothing of others but to who is called so: people of a provider may choose what they are called."""
+    holder = users.find_by_name(name)
     if holder is None:
-        return ""
-    held_by = origin_of(holder.id)
-    called = shlex.quote(holder.username)
+        is_free = proof.kind != "oidc" or users.find(name) is None
+        return "" if is_free else f"{name} is the e-mail address of another user here"
+    held_by, called = origin_of(holder.id), shlex.quote(holder.username)
     ways = (
         f"if it is the same person: authsvc users link {called} {proof.origin} {shlex.quote(proof.subject)}; "
         f"if not: authsvc users rename {called} NEW"
     )
+    if proof.kind == "oidc":
+        return f"{name} is the name of another user here; {ways}"
     if held_by is not None and (held_by.kind, held_by.source) == (proof.kind, proof.source):
-        return f"{holder.username} came from {proof.origin} before as another entry ({held_by.subject}); {ways}"
+        return f"{name} came from {proof.origin} before as another entry ({held_by.subject}); {ways}"
     where = f"comes from {held_by.kind}:{held_by.source}" if held_by is not None else "is local"
-    return f"{name} is the name or e-mail address of another user here, {holder.username}, who {where}; {ways}"
+    return f"{name} is the name of another user here, who {where}; {ways}"
 
 
 def _create(proof: Proof, name: str) -> UserIdentity:

@@ -33,7 +33,6 @@ GIVES = {
     "PUT /robots/{robot_id}",
     "PATCH /robots/{robot_id}",
     "POST /robots/{robot_id}/secrets",
-    "PUT /projects/{project_name_or_id}/robots/{robot_id}",
 }
 
 
@@ -85,7 +84,7 @@ def test_a_limited_token_does_what_it_says(matrix: Matrix, action: str) -> None:
 def _allows(operation: Operation, action: str) -> bool:
     kind = operation.needs.kind
     if str(operation) in OWN_LOGIN | GIVES:
-        return False
+        return False  # to enable a robot gives as well; the one of the matrix is disabled by its line
     if kind is Kind.PROJECT:
         return operation.needs.permission in ACTIONS[action]
     return kind in (Kind.ANYONE, Kind.LOGIN)

@@ -219,8 +219,9 @@ def test_pushes_by_nested_and_primary_group(estate: Estate, tmp_path: Path, layo
     """alice is a developer, and developers are engineers; bob is in Domain Users, as everybody in Active Directory is."""
     stack = estate.stack
     _post(stack, "/projects", {"project_name": "by-nested"})
-    for dn in (slapd.group_dn("engineers"), samba.group_dn("Domain Users")):
-        _post(stack, "/projects/by-nested/members", {"role_id": 2, "member_group": {"group_type": 1, "ldap_group_dn": dn}})
+    for source, dn in (("tls", slapd.group_dn("engineers")), ("ad", samba.group_dn("Domain Users"))):
+        group = {"group_type": 1, "ldap_group_dn": dn, "source": source}
+        _post(stack, "/projects/by-nested/members", {"role_id": 2, "member_group": group})
     tools = Tools(tmp_path, stack)
     for kind, allowed in (("ldaps", True), ("ad account", True), ("ad principal", True), ("local", False)):
         tools.login(estate.identities[kind])
@@ -232,7 +233,7 @@ def test_pushes_by_nested_and_primary_group(estate: Estate, tmp_path: Path, layo
 def test_leaving_a_group_takes_push_away_by_itself(estate: Estate) -> None:
     """The worker reads the groups again every two seconds here; nobody logs in meanwhile."""
     stack, auth = estate.stack, ("alice", slapd.PASSWORD)
-    group = {"role_id": 2, "member_group": {"group_type": 1, "ldap_group_dn": slapd.group_dn("developers")}}
+    group = {"role_id": 2, "member_group": {"group_type": 1, "ldap_group_dn": slapd.group_dn("developers"), "source": "tls"}}
     _post(stack, "/projects", {"project_name": "by-group"})
     _post(stack, "/projects/by-group/members", group)
     scope = "repository:by-group/a:push"
