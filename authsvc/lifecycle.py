@@ -58,7 +58,10 @@ def require_deletable(project: Project) -> None:
     if journal.are_open(project.id):
         raise PreconditionFailed("something is being written to the project at this moment; try again")
     if _storage().has_manifests(project.name):
-        raise PreconditionFailed("the registry holds images of the project that are not in the index yet: authsvc reconcile")
+        raise PreconditionFailed(
+            "the registry holds images that are not in the index: authsvc reconcile records them, "
+            "authsvc damages lists what it cannot"
+        )
 
 
 def delete_project(actor: str, project: Project) -> None:
@@ -99,6 +102,7 @@ def delete_repository(actor: str, client: RegistryClient, name: str, project_id:
             db.session.flush()
         if project is not None and not journal.are_open(project_id, name):
             _storage().take_repository(name)
+    _storage().clear_removed()
 
 
 def delete_group(actor: str, group: UserGroup) -> None:

@@ -19,6 +19,7 @@ def reconcile(context: JobContext) -> dict[str, Any]:
         Unavailable: something was not answered, so the run is not the whole truth; what could be was mended.
     """
     storage = Storage(Layout(context.settings).storage)
+    storage.clear_removed()
     insist = bool(context.payload.get(INSIST))
     report = reconciler.run(context.registry, storage, insist=insist, keep_going=context.keep_going)
     if report.problems:

@@ -136,7 +136,7 @@ def _come_aboard(proof: Proof) -> UserIdentity:
     meanwhile (PostgreSQL, MariaDB), the name is taken then, by himself."""
     fitted = names.fitted(proof.username, users.robot_prefix())
     if not fitted:
-        raise NotAboard(f"{proof.origin} says no name for whoever that is, of which one could be made here")
+        raise NotAboard(obstacle(proof))
     # Whoever is called otherwise there gets a name in any case; with the same name nobody takes another's place.
     for name in (fitted,) if fitted == proof.username else (fitted, names.apart(fitted, proof.subject)):
         try:
@@ -145,12 +145,17 @@ def _come_aboard(proof: Proof) -> UserIdentity:
         except (Conflict, IntegrityError):
             if (identity := identity_of(proof)) is not None:
                 return identity
-    raise NotAboard(obstacle(proof, fitted) or f"{fitted} cannot be a user here at this moment; try again")
+    raise NotAboard(obstacle(proof) or f"{fitted} cannot be a user here at this moment; try again")
 
 
-def obstacle(proof: Proof, name: str) -> str:
-    """What keeps somebody who is not aboard from being `name` here, and what an administrator can do; "" if nothing does. It says
+def obstacle(proof: Proof) -> str:
+    """What keeps somebody who is not aboard from being a user here, and what an administrator can do; "" if nothing does. It says
     nothing of others but to who is called so: people of a provider may choose what they are called."""
+    name = names.fitted(proof.username, users.robot_prefix())
+    if not name:
+        return f"{proof.origin} says no name for whoever that is, of which one could be made here"
+    if name != proof.username:  # then there is always another one
+        return ""
     holder = users.find_by_name(name)
     if holder is None:
         is_free = proof.kind != "oidc" or users.find(name) is None

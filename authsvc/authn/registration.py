@@ -11,7 +11,7 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import delete, select
 
-from authsvc.authn import lockout
+from authsvc.authn import guesses
 from authsvc.authn.models import RegistrationAttempt
 from authsvc.configuration import service as configuration
 from authsvc.core import origin
@@ -57,7 +57,7 @@ def register(*, username: str, password: str, email: str, realname: str = "", co
 def _count(address: str) -> None:
     settings: Settings = current_app.config["TIDEGATE"]
     limit, now = settings.registrations_per_address, utcnow()
-    lockout.one_at_a_time(("registration", address))
+    guesses.one_at_a_time(("registration", address))
     at = RegistrationAttempt.at
     recent = select(at).where(RegistrationAttempt.address == address, at > now - _WINDOW).order_by(at.desc()).limit(limit)
     times = list(db.session.scalars(recent))

@@ -72,21 +72,24 @@ class Storage:
         taken = [self._take_away(here / part) for part in _PARTS]
         return all(taken)
 
+    def clear_removed(self) -> None:
+        """Remove what was taken away; however long that takes, it is out of sight."""
+        for gone in (self.root / _REMOVED).glob("*") if self.root is not None else ():
+            shutil.rmtree(gone, ignore_errors=True)
+
     def _take_away(self, path: Path) -> bool:
-        """Out of the registry's sight in one step, however much it is; then it is removed."""
+        """Out of the registry's sight in one step, however much it is; `clear_removed` removes it."""
         if self.root is None or not path.exists():
             return True
         aside = self.root / _REMOVED
-        gone = aside / uuid4().hex
         try:
             aside.mkdir(exist_ok=True)
-            path.rename(gone)
+            path.rename(aside / uuid4().hex)
         except FileNotFoundError:  # somebody else was faster
             return True
         except OSError as error:
             log.error("not_removed", path=path.name, error=type(error).__name__)
             return False
-        shutil.rmtree(gone, ignore_errors=True)
         return True
 
     def _repositories_of(self, project: str) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Where somebody may do something: the decision of `policy.why`, asked the other way round, for lists and counts. Pure.
 
-`reach(who, permission).holds(project)` says for every project what `why` says of it, and `of_repositories` what it says of one of
-its repositories; `tests/rbac/test_reach.py` holds them against each other.
+`reach(who, permission).holds(project)` says for every project what `why` says of it, and `holds_on` what it says of one of its
+repositories; `tests/rbac/test_reach.py` holds them against each other.
 """
 
 from __future__ import annotations

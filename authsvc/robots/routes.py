@@ -15,7 +15,7 @@ from authsvc.projects.access import load
 from authsvc.rbac.guard import require, require_system
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import SYSTEM, Principal
-from authsvc.robots import rules, service
+from authsvc.robots import giving, rules, service
 from authsvc.robots.models import Robot
 from authsvc.robots.rules import Grant, Wanted
 from authsvc.robots.schemas import (
@@ -118,7 +118,7 @@ def create_robot(body: dict[str, Any]) -> Any:
     project = _project_of(body) if body["level"] == "project" else ""
     found = projects.find_ref(project, is_name=True) if project else None
     who = require(Action.CREATE, Resource.ROBOT, found) if project else require_system(Action.CREATE, Resource.ROBOT)
-    chosen = outside("secret", lambda: service.choose(body["secret"]))
+    chosen = outside("secret", lambda: giving.choose(body["secret"]))
     robot, secret = service.create(who, body["level"], _wanted(body, project), chosen)
     robot.disabled = body["disable"]
     answer = _created(robot, secret)
@@ -152,7 +152,7 @@ def update_robot(body: dict[str, Any], robot_id: int) -> None:
 @blueprint.response(200, RobotSecSchema)
 def refresh_secret(body: dict[str, Any], robot_id: int) -> Any:
     who, robot = _load(Action.UPDATE, robot_id)
-    chosen = outside("secret", lambda: service.choose(body["secret"]))
+    chosen = outside("secret", lambda: giving.choose(body["secret"]))
     secret = service.refresh_secret(who, robot, chosen)
     db.session.commit()
     return {"secret": secret}

@@ -15,16 +15,15 @@ from authsvc.core.db import db, hold, utcnow
 from authsvc.core.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
-from authsvc.rbac.giving import require_cover, require_holding
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal, ProjectRef
+from authsvc.rbac.principal import EVERYWHERE, SYSTEM, Principal
 from authsvc.robots import rules
+from authsvc.robots.giving import require_giving
 from authsvc.robots.models import Robot, RobotPermission
 from authsvc.robots.rules import Grant, Wanted
 from authsvc.secrets import service as secrets
 from authsvc.secrets.models import Secret, SecretUse
 from authsvc.secrets.rules import Kind
-from authsvc.users import passwords
 from authsvc.users.passwords import Chosen
 
 LIVE_SECRETS = 2  # the old and the new one, while it is changed everywhere
@@ -84,7 +83,7 @@ def set_disabled(actor: Principal, robot: Robot, disabled: bool) -> None:
     """
     hold(robot)
     if not disabled:
-        _require_giving(actor, robot)
+        require_giving(actor, robot)
     robot.disabled = disabled
     _record(actor.name, "update", robot)
 
@@ -102,21 +101,7 @@ def _apply(robot: Robot, giver: Principal, wanted: Wanted) -> None:
         for place, access in given.items()
         for permission in sorted(access)
     ]
-    _require_giving(giver, robot)
-
-
-def _require_giving(giver: Principal, robot: Robot) -> None:
-    """Whoever makes a robot, changes it, or gets a secret of it, gives what it holds.
-
-    Raises:
-        Denied: more than he may do himself, or for longer than the credential that he shows is good.
-    """
-    held: dict[int, list[Permission]] = {}
-    for entry in robot.permissions:
-        held.setdefault(entry.place, []).append(Permission(Resource(entry.resource), Action(entry.action)))
-    for place, access in held.items():
-        require_holding(giver, access, ProjectRef(place, "", public=False) if place != SYSTEM else None)
-    require_cover(giver, robot.expires_at.timestamp() if robot.expires_at else None)
+    require_giving(giver, robot)
 
 
 def _implied(robot: Robot, access: frozenset[Permission]) -> frozenset[Permission]:
@@ -160,7 +145,7 @@ def refresh_secret(giver: Principal, robot: Robot, secret: Chosen | None = None)
         Denied: the robot is more than who would get its secret, or lives longer.
     """
     hold(robot)
-    _require_giving(giver, robot)
+    require_giving(giver, robot)
     robot.epoch += 1
     secrets.revoke_all("robot", robot.id, [Kind.ROBOT])
     shown = _set(robot, secret)
@@ -176,7 +161,7 @@ def add_secret(giver: Principal, robot: Robot) -> tuple[str, Secret]:
         Denied: the robot is more than who would get its secret, or lives longer.
     """
     hold(robot)
-    _require_giving(giver, robot)
+    require_giving(giver, robot)
     if len(db.session.execute(live_secrets(robot)).all()) >= LIVE_SECRETS:
         raise PreconditionFailed(f"a robot has at most {LIVE_SECRETS} secrets: revoke one first")
     _record(giver.name, "update", robot)
@@ -191,21 +176,6 @@ def live_secrets(robot: Robot) -> Select[Secret, SecretUse]:
 def _set(robot: Robot, secret: Chosen | None) -> str:
     robot.secret_hash = secret.hash if secret else None
     return "" if secret else secrets.issue(Kind.ROBOT, robot.id, robot.epoch, owner_kind="robot")[0]
-
-
-def choose(secret: str) -> Chosen | None:
-    """A secret of somebody's choice, before there is a transaction; None for "": one is generated then.
-
-    Raises:
-        BadRequest: it is too weak.
-    """
-    if not secret:
-        return None
-    classes = (str.isupper, str.islower, str.isdigit)
-    if not 8 <= len(secret) <= 128 or not all(any(check(character) for character in secret) for check in classes):
-        raise BadRequest("the secret must have 8 to 128 characters, with an upper and a lower case letter and a digit")
-    passwords.check_rules(secret)
-    return passwords.hashed(secret)
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from authsvc.users import passwords
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
 from authsvc.wsgi import Front
+from tests.support.issuer import CiIssuer
 from tests.support.world import PASSWORD, World, basic
 from tests.threats.credentials import Wallet
 
@@ -65,8 +66,8 @@ def test_it_may_become_the_right_one(guarded: World) -> None:
     assert login(guarded, "alice", "what it will be soon") == 200
 
 
-def test_a_robots_secret_may_become_the_right_one(guarded: World, issuer: object) -> None:
-    wallet = Wallet(guarded, issuer)  # type: ignore[arg-type]
+def test_a_robots_secret_may_become_the_right_one(guarded: World, issuer: CiIssuer) -> None:
+    wallet = Wallet(guarded, issuer)
     robot = wallet.chosen_robot()
     (found,) = guarded.api("GET", "/projects/web/robots", "admin").get_json()
     assert login(guarded, robot.name, "Another-for-it-2") == 401
@@ -75,9 +76,9 @@ def test_a_robots_secret_may_become_the_right_one(guarded: World, issuer: object
     assert login(guarded, robot.name, "Another-for-it-2") == 200
 
 
-def test_a_robots_two_names_are_one(guarded: World, issuer: object) -> None:
+def test_a_robots_two_names_are_one(guarded: World, issuer: CiIssuer) -> None:
     """S30"""
-    Wallet(guarded, issuer).chosen_robot()  # type: ignore[arg-type]
+    Wallet(guarded, issuer).chosen_robot()
     (found,) = guarded.api("GET", "/projects/web/robots", "admin").get_json()
     names = [found["name"], found["name"].replace("$", "-")]
     answers = [login(guarded, names[number % 2], f"Wrong-guess-{number}") for number in range(7)]

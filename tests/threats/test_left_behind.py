@@ -126,6 +126,20 @@ def writing(site: Site, tag: str) -> Iterator[None]:
             journal.end(intent_id)
 
 
+def test_what_was_taken_away_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    """Also while others take away: nothing stays in the registry's sight."""
+    storage = Storage(tmp_path)
+    for name in ("web", "other"):
+        (tmp_path / "docker/registry/v2/repositories" / name / "app/_layers/sha256/x").mkdir(parents=True)
+    assert storage.take_project("web")
+    assert len(list((tmp_path / "removed").iterdir())) == 1
+    storage.clear_removed()
+    assert list((tmp_path / "removed").iterdir()) == []
+    assert storage.take_repository("other/app")
+    assert not (tmp_path / "docker/registry/v2/repositories/other/app/_layers").exists()
+    assert (tmp_path / "docker/registry/v2/repositories/other/app").exists()
+
+
 def test_nothing_is_done_to_a_storage_elsewhere() -> None:
     elsewhere = Storage(None)
     assert not elsewhere.has_manifests("web")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authsvc.authn.backends.keyless import rules
-from authsvc.authn.onboarding import Proof, onboard
+from authsvc.authn.onboarding import Proof, obstacle, onboard
 from authsvc.core import wildcards
 from authsvc.core.errors import BadRequest, InvalidCredentials
 from authsvc.core.text import is_login
@@ -144,6 +145,19 @@ def test_nobody_is_refused_for_what_he_is_called(world: World, theirs: str, ours
         if other is not None:
             assert users.get(other.account_id).username.startswith(f"{ours}-")
             assert other.account_id != found.account_id
+
+
+@pytest.mark.parametrize("kind", ["ldap", "oidc"])
+@pytest.mark.parametrize("theirs", ["dora", "Jane Doe", "\u00e9ric", "robot-x", "", " ", "admin@example.com"])
+def test_what_is_said_to_be_in_the_way_is(world: World, theirs: str, kind: Any) -> None:
+    """By the trace as at the login: the one is asked what the other does."""
+    for name in ("dora", "Jane_Doe"):
+        world.user(name)
+    proof = Proof(kind, "default", "one", theirs)
+    with world.changes():
+        said = obstacle(proof)
+    with world.changes(), pytest.raises(InvalidCredentials) if said else nullcontext():
+        onboard(proof)
 
 
 def test_nobody_takes_a_name_that_is_anothers(world: World) -> None:

@@ -10,23 +10,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
-from authsvc.authn.backends.ldap import filters
+from authsvc.authn.backends.ldap import filters, prospects
 from authsvc.authn.backends.ldap.addresses import can_be_at
 from authsvc.authn.backends.ldap.answers import DirectoryDown, WrongPassword
 from authsvc.authn.backends.ldap.backend import Named, proof_of
 from authsvc.authn.backends.ldap.directory import Ambiguous, Directory, Person, prove
 from authsvc.authn.backends.ldap.settings import CONNECT_SECONDS
-from authsvc.authn.onboarding import Proof, identity_of, obstacle
-from authsvc.core.db import db
-from authsvc.groups.models import UserGroup
 from authsvc.groups.rules import GroupName
-from authsvc.projects.models import Project, ProjectMember
-from authsvc.rbac.roles import Role
-from authsvc.users import names
-from authsvc.users import service as users
-from authsvc.users.models import User
 
 if TYPE_CHECKING:
     from authsvc.authn.backends.ldap.client import Client
@@ -261,43 +251,7 @@ def _groups(named: Named, found: _Found) -> str:
 def _roles(named: Named, found: _Found) -> str:
     if found.person is None:
         return "skipped: no user"
-    proof = proof_of(named, found.person, found.groups)
-    user = _account(proof)
-    keys = [group.key for group in found.groups]
-    theirs = (UserGroup.group_type == 1, UserGroup.source == named.name, UserGroup.key.in_(keys))
-    ids = list(db.session.scalars(select(UserGroup.id).where(*theirs)))
-    by_group = (ProjectMember.entity_type == "g") & ProjectMember.entity_id.in_(ids)
-    held = by_group | ((ProjectMember.entity_type == "u") & (ProjectMember.entity_id == user.id)) if user else by_group
-    is_group = (ProjectMember.entity_type == "g") & (UserGroup.id == ProjectMember.entity_id)
-    rows = db.session.execute(
-        select(Project.name, ProjectMember.role, UserGroup.group_name)
-        .join(Project, Project.id == ProjectMember.project_id)
-        .outerjoin(UserGroup, is_group)
-        .where(held)
-        .order_by(Project.name)
-    )
-    roles = [f"{Role(role).label} in {project}{f' by {group}' if group else ''}" for project, role, group in rows]
-    if proof.is_sysadmin:
-        roles.insert(0, "system administrator by group")
-    here = f"{user.username} here" if user else "new here"
-    return f"{here}; {'; '.join(roles) or 'no roles: make the user or one of the groups a member of a project'}"
-
-
-def _account(proof: Proof) -> User | None:
-    """The user who that person is, or None: he would come aboard with the next login.
-
-    Raises:
-        DirectoryDown: he could not, or may do nothing; what is in the way.
-    """
-    identity = identity_of(proof)
-    if identity is None:
-        if in_the_way := obstacle(proof, names.fitted(proof.username, users.robot_prefix())):
-            raise DirectoryDown(in_the_way)
-        return None
-    user = users.get(identity.user_id)
-    if user.disabled:
-        raise DirectoryDown(f"the account {user.username} is disabled here: authsvc users enable {user.username}")
-    return user
+    return prospects.told(named.name, proof_of(named, found.person, found.groups))
 
 
 def _lockout(named: Named, found: _Found) -> str:
