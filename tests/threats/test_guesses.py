@@ -23,7 +23,7 @@ HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 
 @pytest.fixture
 def guarded(make_settings: Callable[..., Settings]) -> Iterator[World]:
-    made = World(Front(make_settings(login_attempts=5, login_attempts_per_address=50)))
+    made = World(Front(make_settings(login_attempts=5, login_attempts_per_address=50, credential_cache_seconds=3600)))
     made.user("admin", sysadmin=True)
     made.project("web", made.user("alice"))
     yield made

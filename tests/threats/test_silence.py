@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from authsvc.core import outgoing
+from authsvc.core import kept, outgoing
 from authsvc.core.errors import Unavailable
 from authsvc.core.kept import Kept
 from authsvc.core.outgoing import ask_json
@@ -83,6 +83,7 @@ def trust(world: World, issuer: str, name: str = "silent") -> None:
 def test_a_silent_issuer_is_asked_once(town: World, issuer: CiIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whatever crowd, with whatever tokens; each is told so, and none is let in."""
     monkeypatch.setattr(outgoing, "_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(kept, "_PAUSE", 3600)  # however long this test takes
     with listening() as silent:
         url = f"http://127.0.0.1:{silent.port}"
         trust(town, url)
@@ -129,17 +130,17 @@ def test_what_is_kept() -> None:
             raise answer
         return answer
 
-    kept = Kept(fetch, 100, 1000, clock)
-    assert [kept.get(), kept.get(), len(asked)] == [1, 1, 1]
+    value = Kept(fetch, 100, 1000, clock)
+    assert [value.get(), value.get(), len(asked)] == [1, 1, 1]
     clock.now += 101
-    assert [kept.get(), kept.get(), len(asked)] == [1, 1, 2], "away, and what was kept is better than nothing"
+    assert [value.get(), value.get(), len(asked)] == [1, 1, 2], "away, and what was kept is better than nothing"
     with pytest.raises(Unavailable, match="away"):
-        kept.get(younger_than=30)
+        value.get(younger_than=30)
     assert len(asked) == 2, "it was away a moment ago"
     clock.now += 11
-    assert [kept.get(), len(asked)] == [2, 3]
+    assert [value.get(), len(asked)] == [2, 3]
     clock.now += 40
-    assert [kept.get(younger_than=30), len(asked)] == [3, 4]
+    assert [value.get(younger_than=30), len(asked)] == [3, 4]
 
 
 def test_nothing_is_kept_for_ever() -> None:
@@ -150,15 +151,16 @@ def test_nothing_is_kept_for_ever() -> None:
             raise Unavailable("gone")
         return answers.pop()
 
-    kept = Kept(fetch, 100, 1000, clock)
-    assert kept.get() == 1
+    value = Kept(fetch, 100, 1000, clock)
+    assert value.get() == 1
     clock.now += 1001
     for _ in range(3):
         with pytest.raises(Unavailable, match="gone"):
-            kept.get()
+            value.get()
 
 
-def test_of_many_one_asks_some_wait_and_the_others_go() -> None:
+def test_of_many_one_asks_some_wait_and_the_others_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_WAIT", 3600)  # until it ends
     asked, may_end = [], threading.Event()
 
     def fetch() -> int:
@@ -166,9 +168,9 @@ def test_of_many_one_asks_some_wait_and_the_others_go() -> None:
         may_end.wait()
         return 7
 
-    kept = Kept(fetch, 100, 1000)
+    value = Kept(fetch, 100, 1000)
     with ThreadPoolExecutor(10) as crowd:
-        got = [crowd.submit(kept.get) for _ in range(10)]
+        got = [crowd.submit(value.get) for _ in range(10)]
         eventually(lambda: sum(one.done() for one in got) == 6)
         assert all(isinstance(one.exception(), Unavailable) for one in got if one.done())
         may_end.set()

@@ -24,7 +24,7 @@ ALIASES = ("alice", "ALICE", "alice@example.com", "Alice@Example.com", "alice ex
 @pytest.fixture
 def several_names(make_settings: Callable[..., Settings], directory: Slapd) -> Iterator[World]:
     """Alice logs in by any of three attributes."""
-    made = World(Front(make_settings(login_attempts=4, login_attempts_per_address=50)))
+    made = World(Front(make_settings(login_attempts=4, login_attempts_per_address=50, credential_cache_seconds=3600)))
     made.user("admin", sysadmin=True)
     with made.changes():
         sources.save("test", "ldap", "default", directory.settings(ldap_uid="uid,mail,cn"))
