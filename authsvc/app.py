@@ -106,14 +106,17 @@ def _identify() -> None:
 
 def _of_session(services: Services, address: str) -> Principal:
     """The user behind a session's cookie; nobody if it has ended, so that public pages stay readable."""
-    with db.transaction():
+    with db.reading():
         identity = session.find(request)
-        who = services.authentication.principal(identity, services.snapshots.current(), address) if identity else None
-        if who is None or identity is None:
-            return ANONYMOUS
-        session.require_same_origin(request)
-        session.prolong(identity, request)
-        session.require_own_password(who, request)
+        until = session.renewed_until(identity, request) if identity else None
+    who = services.authentication.principal(identity, services.snapshots.current(), address) if identity else None
+    if who is None or identity is None:
+        return ANONYMOUS
+    session.require_same_origin(request)
+    if until is not None:
+        with db.transaction():
+            session.renew(identity, until)
+    session.require_own_password(who, request)
     if identity.secret_id is not None:
         services.uses.note(identity.secret_id, address)
     return who

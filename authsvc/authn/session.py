@@ -6,7 +6,7 @@ request that changes something must say that it comes from our own origin. Answe
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Request, Response, current_app
 from sqlalchemy import update
@@ -59,20 +59,23 @@ def end(request: Request, response: Response) -> None:
     response.delete_cookie(COOKIE, path="/")
 
 
-def prolong(identity: Identity, request: Request) -> None:
+def renewed_until(identity: Identity, request: Request) -> datetime | None:
     """A use of a session that has lost a tenth of its idle time (`session_timeout`) gives it all of it again, up to the end that
-    every session has; but for what a page asks by itself, which says so by Harbor's `X-Harbor-No-Session-Renewal`."""
-    if NO_RENEWAL in request.headers:
-        return
-    row = db.session.get(Secret, identity.secret_id)
+    every session has: until when, or None if there is nothing to renew. Nothing that a page asks by itself is a use, which it
+    says by Harbor's `X-Harbor-No-Session-Renewal`. Needs a transaction."""
+    row = db.session.get(Secret, identity.secret_id) if NO_RENEWAL not in request.headers else None
     if row is None or row.expires_at is None:
-        return
+        return None
     settings: Settings = current_app.config["TIDEGATE"]
     idle = timedelta(minutes=configuration.value("session_timeout"))
-    until = min(utcnow() + idle, row.creation_time + timedelta(hours=settings.session_hours))
-    if until - row.expires_at > idle / 10:
-        # Past the session's listeners: that a session lasts longer changes no decision elsewhere.
-        db.session.connection().execute(update(Secret).where(Secret.id == row.id).values(expires_at=until))
+    until: datetime = min(utcnow() + idle, row.creation_time + timedelta(hours=settings.session_hours))
+    return until if until - row.expires_at > idle / 10 else None
+
+
+def renew(identity: Identity, until: datetime) -> None:
+    """Let a session last until then. Needs a transaction that may write."""
+    # Past the session's listeners: that it lasts longer changes no decision elsewhere.
+    db.session.connection().execute(update(Secret).where(Secret.id == identity.secret_id).values(expires_at=until))
 
 
 def require_same_origin(request: Request) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, update
+from werkzeug.test import Client, TestResponse
 
+from authsvc.core.db import db
+from authsvc.users.models import User
 from tests.support.world import World, basic
 
 
@@ -77,6 +82,27 @@ def test_a_project_costs_little(people: World) -> None:
     with statements() as seen:
         assert people.api("GET", "/projects/web", "admin").status_code == 200
     assert len(seen) <= 4, seen
+
+
+def test_a_page_with_a_session_writes_nothing(people: World) -> None:
+    """D7: not even a lock is taken, but for the session itself now and then."""
+    browser = Client(people.front)
+    own = {"Origin": "https://localhost:8443"}
+    login = {"principal": "alice", "password": "correct horse battery"}
+    assert browser.post("/c/login", data=login, headers=own, base_url="https://localhost").status_code == 200
+    with people.changes(), statements() as seen:
+        db.session.execute(update(User).where(User.id == 1).values(comment="somebody is writing"))
+        writing = seen.writes
+        for path in ("/projects", "/users/current", "/projects/web"):
+            answer = in_its_own_context(partial(browser.get, f"/api/v2.0{path}", base_url="https://localhost"))
+            assert answer.status_code in (200, 403), path
+        assert seen.writes == writing
+
+
+def in_its_own_context(ask: Callable[[], TestResponse]) -> TestResponse:
+    """As a server does it: on another thread, with a connection of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(ask).result()
 
 
 def test_reading_writes_nothing(people: World) -> None:
