@@ -10,6 +10,7 @@ from authsvc.app import Services, create_app
 from authsvc.core import pulse
 from authsvc.core.api import clean_path
 from authsvc.core.layout import Layout
+from authsvc.core.proxy import Proxy
 from authsvc.core.settings import Settings
 from authsvc.gate import endpoint as gate
 from authsvc.gate.endpoint import GateEndpoint
@@ -24,6 +25,7 @@ class Front:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.flask = create_app(settings)
+        self.proxy = Proxy(Layout(settings).proxy_secret)
         services: Services = self.flask.extensions["tidegate"]
         self._token = TokenEndpoint(
             self.flask, settings, services.snapshots, services.authentication, services.issuer, services.uses
@@ -35,6 +37,7 @@ class Front:
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.proxy.settle(environ)
         if (ahead := self._ahead.get(environ["PATH_INFO"])) is not None:
             return ahead(environ, start_response)
         clean_path(environ)

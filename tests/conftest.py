@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 
 from authsvc.core import sealing
 from authsvc.core.base import create_base
+from authsvc.core.crypto import write_private
 from authsvc.core.db import db
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
@@ -163,6 +164,7 @@ def new_settings(databases: Databases, keys: Path, directory: Path, **changes: o
     given: dict[str, Any] = dict.fromkeys(ADDRESSES, NOWHERE) | changes
     settings = Settings(state_dir=state_dir, database_url=databases.new(), **given)
     sealing.prepare(Layout(settings))
+    write_private(Layout(settings).proxy_secret, "shown by nginx")
     return settings
 
 

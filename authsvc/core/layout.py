@@ -49,6 +49,11 @@ class Layout:
         return self.secrets / "registry-http"
 
     @property
+    def proxy_secret(self) -> Path:
+        """What nginx shows us."""
+        return self.secrets / "proxy"
+
+    @property
     def sealing_key(self) -> Path:
         """What stored secrets of other systems are sealed with."""
         return self.secrets / "sealing-key"

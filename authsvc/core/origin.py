@@ -19,9 +19,9 @@ class Origin:
 
 
 def asking(environ: Mapping[str, Any]) -> Origin:
-    """Of a request, as nginx tells of it (WSGI)."""
+    """Of a request (WSGI)."""
     return Origin(
-        str(environ.get("HTTP_X_REAL_IP") or environ.get("REMOTE_ADDR") or "")[:64],
+        environ.get("REMOTE_ADDR", ""),
         environ.get("HTTP_USER_AGENT", "")[:255],
         environ.get("HTTP_X_REQUEST_ID", "")[:64],
     )

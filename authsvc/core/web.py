@@ -56,7 +56,7 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     origin.set_current(
         origin.Origin(
-            address=request.headers.get("X-Real-Ip", request.remote_addr or "")[:64],
+            address=request.remote_addr or "",
             user_agent=request.user_agent.string[:255],
             request_id=g.request_id,
         )

@@ -72,7 +72,7 @@ class GateEndpoint:
 
     def _judge(self, environ: Environ) -> tuple[str, Headers]:
         method, uri = environ.get("HTTP_X_GATE_METHOD", ""), environ.get("HTTP_X_GATE_URI", "")
-        header, address = environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_REAL_IP", "")
+        header, address = environ.get("HTTP_AUTHORIZATION", ""), environ.get("REMOTE_ADDR", "")
         snapshot = self._gate.callers.snapshots.current()
         key = fingerprint("refused", method, uri, header, address)
         if (known := _recall(snapshot, key)) is not None:

@@ -14,7 +14,7 @@ from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
-from authsvc.core import addresses, schema, sealing, standing
+from authsvc.core import addresses, proxy, schema, sealing, standing
 from authsvc.core.addresses import bracketed
 from authsvc.core.crypto import read_private, write_private
 from authsvc.core.db import db, reading, transaction
@@ -72,7 +72,7 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     _show_blobs_to_nginx(layout)
     KeyStore(layout.keys).prepare()
     sealing.prepare(layout)
-    for path in (layout.webhook_secret, layout.registry_http_secret):
+    for path in (layout.webhook_secret, layout.registry_http_secret, layout.proxy_secret):
         if not path.exists():
             write_private(path, secrets.token_hex(32))
     render(settings, *tls.prepare(settings))
@@ -138,6 +138,8 @@ def render(settings: Settings, certificate: Path, key: Path) -> None:
         "is_root": os.geteuid() == 0,
         "nginx_user": NGINX_USER,
         "blobs_root": layout.storage / "docker" / "registry" / "v2",
+        "proxy_secret_header": proxy.HEADER,
+        "proxy_secret": read_private(layout.proxy_secret).decode().strip(),
         "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
         "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),
     }

@@ -124,7 +124,7 @@ class TokenEndpoint:
             return body
         origin.set_current(origin.asking(environ))
         question = questions.of_query(query, self._settings.token_service)
-        principal, identity = self._authentication.identify(header, snapshot, _address(environ))
+        principal, identity = self._authentication.identify(header, snapshot, environ.get("REMOTE_ADDR", ""))
         if identity is not None:
             principal.authority.require(Door.TOKEN)
         caller = _Caller(principal, identity)
@@ -143,7 +143,7 @@ class TokenEndpoint:
         origin.set_current(origin.asking(environ))
         question = questions.of_form(form, self._settings.token_service)
         credential = questions.credential_of_form(form)
-        principal, identity = self._authentication.check(credential, snapshot, _address(environ))
+        principal, identity = self._authentication.check(credential, snapshot, environ.get("REMOTE_ADDR", ""))
         principal.authority.require(Door.TOKEN)
         is_refresh = principal.authority.credential is Credential.REFRESH
         caller = _Caller(principal, identity, credential.secret if is_refresh else "")
@@ -165,7 +165,7 @@ class TokenEndpoint:
         if known is None or known.until < time.monotonic():
             return None
         if known.secret_id is not None:
-            self._uses.note(known.secret_id, _address(environ))
+            self._uses.note(known.secret_id, environ.get("REMOTE_ADDR", ""))
         return known.body
 
     def _answer(self, environ: Environ, snapshot: Snapshot, key: bytes, question: Question, caller: _Caller) -> bytes:
@@ -184,7 +184,7 @@ class TokenEndpoint:
         identity = caller.identity
         secret_id = identity.secret_id if identity else None
         if secret_id is not None:
-            self._uses.note(secret_id, _address(environ))
+            self._uses.note(secret_id, environ.get("REMOTE_ADDR", ""))
         is_login = identity is not None and question.scopes is None
         if is_login or question.offline:
             if refresh_token := self._login(question, caller):
@@ -220,10 +220,6 @@ class TokenEndpoint:
 @lru_cache(maxsize=4)
 def _rfc3339(now: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-
-
-def _address(environ: Environ) -> str:
-    return str(environ.get("HTTP_X_REAL_IP") or environ.get("REMOTE_ADDR") or "")[:64]
 
 
 def _formatted(entry: Access) -> str:

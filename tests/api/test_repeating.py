@@ -67,7 +67,7 @@ def test_of_many_changes_with_one_etag_one_happens(world: World) -> None:
     statuses: list[int] = []
 
     def change(number: int) -> None:
-        response = Client(world.front).put(
+        response = Client(world.nginx).put(
             "/api/v2.0/projects/web",
             json={"metadata": {"proxy_speed_kb": str(number)}},
             headers=basic("admin") | {"If-Match": etag},
@@ -90,7 +90,7 @@ def test_a_change_in_between_is_seen(world: World) -> None:
 
     def change() -> None:
         headers = basic("admin") | {"If-Match": etag}
-        answers.append(Client(world.front).put("/api/v2.0/projects/web", json=body, headers=headers))
+        answers.append(Client(world.nginx).put("/api/v2.0/projects/web", json=body, headers=headers))
 
     late = threading.Thread(target=change)
     with world.changes():
@@ -114,7 +114,7 @@ def test_changes_with_etags_lose_nothing(world: World) -> None:
     assert world.api("PUT", "/projects/web", "admin", json={"metadata": {key: "0"}}).status_code == 200
 
     def count_up(path: str, found: Callable[[Any], Any]) -> None:
-        client, done = Client(world.front), 0
+        client, done = Client(world.nginx), 0
         while done < each:
             before = client.get(path, headers=basic("admin"))
             new = {key: str(int(found(before.get_json())[key]) + 1)}
@@ -195,7 +195,7 @@ def test_many_at_once_with_one_key_are_carried_out_once(world: World) -> None:
     answers: list[tuple[int, str | None]] = []
 
     def ask() -> None:
-        response = Client(world.front).post(
+        response = Client(world.nginx).post(
             "/api/v2.0/projects", json={"project_name": "web"}, headers=basic("admin") | {"Idempotency-Key": "once"}
         )
         answers.append((response.status_code, response.headers.get("Location")))
@@ -230,7 +230,7 @@ def test_who_waits_for_something_outside_holds_nobody_up(world: World, monkeypat
     body = {"username": "alice", "password": "a good long one", "email": "alice@example.com"}
     headers = basic("admin") | {"Idempotency-Key": "slowly"}
     with ThreadPoolExecutor(2) as pool:
-        first, second = (pool.submit(Client(world.front).post, "/api/v2.0/users", json=body, headers=headers) for _ in range(2))
+        first, second = (pool.submit(Client(world.nginx).post, "/api/v2.0/users", json=body, headers=headers) for _ in range(2))
         assert waits.wait(60)
         assert world.api("POST", "/projects", "admin", json={"project_name": "web"}).status_code == 201
         goes_on.set()

@@ -86,7 +86,7 @@ def test_a_project_costs_little(people: World) -> None:
 
 def test_a_page_with_a_session_writes_nothing(people: World) -> None:
     """D7: not even a lock is taken, but for the session itself now and then."""
-    browser = Client(people.front)
+    browser = Client(people.nginx)
     own = {"Origin": "https://localhost:8443"}
     login = {"principal": "alice", "password": "correct horse battery"}
     assert browser.post("/c/login", data=login, headers=own, base_url="https://localhost").status_code == 200

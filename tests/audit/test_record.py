@@ -87,7 +87,7 @@ def test_what_one_request_changed_is_not_told_of_another(world: World) -> None:
 
 
 def test_logins_and_logouts(world: World) -> None:
-    browser = Client(world.front)
+    browser = Client(world.nginx)
     browser.post("/c/login", data={"principal": "admin", "password": PASSWORD}, headers=OWN)
     browser.post("/c/log_out", headers=OWN, base_url="https://localhost")
     browser.post("/c/log_out", headers=OWN, base_url="https://localhost")

@@ -24,7 +24,7 @@ OWN = {"Origin": "https://localhost:8443"}
 
 
 def browser(world: World) -> Client:
-    return Client(world.front)
+    return Client(world.nginx)
 
 
 def log_in(client: Client, name: str, password: str = PASSWORD, **headers: str) -> TestResponse:

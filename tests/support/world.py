@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ from werkzeug.test import Client, TestResponse
 
 from authsvc.core import background
 from authsvc.core.db import db
+from authsvc.core.layout import Layout
 from authsvc.core.own import own
+from authsvc.core.settings import Settings
 from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.rbac.principal import operator
@@ -41,7 +43,14 @@ class World:
     front: Front
 
     def __post_init__(self) -> None:
-        self.client = Client(self.front)
+        self.client = Client(self.nginx)
+
+    def nginx(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The application as nginx asks it, who may say by `X-Real-IP` from where a request comes."""
+        settings: Settings = self.front.flask.config["TIDEGATE"]
+        if (secret := Layout(settings).proxy_secret).exists():
+            environ["HTTP_X_PROXY_SECRET"] = secret.read_text()
+        return self.front(environ, start_response)
 
     def close(self) -> None:
         """Let go of the database; first end what would connect to it once more in a while."""
@@ -100,7 +109,7 @@ class World:
         """Call the API many times at once, with method, path, who and body of each; the answers, in this order."""
 
         def ask(method: str, path: str, who: str, body: Any) -> TestResponse:
-            return Client(self.front).open(f"/api/v2.0{path}", method=method, json=body, headers=basic(who) | dict(headers))
+            return Client(self.nginx).open(f"/api/v2.0{path}", method=method, json=body, headers=basic(who) | dict(headers))
 
         with ThreadPoolExecutor(len(asked)) as pool:
             return list(pool.map(ask, *zip(*asked, strict=True)))

@@ -49,13 +49,13 @@ class Wallet:
         self.issuer = issuer
 
     def by_name(self, name: str, secret: str, user_id: int = 0) -> Shown:
-        return Shown(name, secret, user_id, Client(self.world.front), basic(name, secret))
+        return Shown(name, secret, user_id, Client(self.world.nginx), basic(name, secret))
 
     def password(self) -> Shown:
         return self.by_name("admin", PASSWORD, 1)
 
     def session(self) -> Shown:
-        shown = Shown("admin", "", 1, Client(self.world.front))
+        shown = Shown("admin", "", 1, Client(self.world.nginx))
         assert shown.open("POST", "/c/login", data={"principal": "admin", "password": PASSWORD}).status_code == 200
         return shown
 
@@ -70,7 +70,7 @@ class Wallet:
 
     def id_token(self) -> Shown:
         user_id, token = self._olga
-        return Shown("olga", token, user_id, Client(self.world.front), {"Authorization": f"Bearer {token}"})
+        return Shown("olga", token, user_id, Client(self.world.nginx), {"Authorization": f"Bearer {token}"})
 
     def cli_secret(self) -> Shown:
         user_id, _ = self._olga
@@ -120,7 +120,7 @@ class Wallet:
 
     def registry_token(self) -> Shown:
         token = str(self.world.token(SCOPE, who="admin").get_json()["token"])
-        return Shown("admin", token, 1, Client(self.world.front), {"Authorization": f"Bearer {token}"})
+        return Shown("admin", token, 1, Client(self.world.nginx), {"Authorization": f"Bearer {token}"})
 
     _made = 0
 

@@ -1,4 +1,4 @@
-"""S28 S29 S33 S41 S42 D5 F6 L8: single holes, each with its siblings."""
+"""S25 S28 S29 S33 S41 S42 D5 F6 L8: single holes, each with its siblings."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ from tests.support.world import World, basic
 from tests.threats.credentials import CLIENT, URL, Wallet
 
 SETTINGS = {"oidc_endpoint": "https://idp.example.com", "oidc_client_id": "c", "oidc_groups_claim": "groups"}
+
+
+@pytest.mark.parametrize("shown", [None, "", "guessed", "\xe9\xff", "shown by nginx ", "shown by ngin"])
+def test_nobody_but_nginx_says_from_where_a_request_comes(town: World, shown: str | None) -> None:
+    """S25: any process of the host reaches our ports, and would be wherever a token is bound to."""
+    body = {"name": "bound", "networks": ["10.9.8.7/32"]}
+    token = town.api("POST", "/users/3/access-tokens", "bob", json=body).get_json()["token"]
+    headers = basic("bob", token) | {"X-Real-IP": "10.9.8.7"}
+    scope = {"service": "harbor-registry", "scope": "repository:web/a:pull"}
+    assert town.client.get("/service/token", query_string=scope, headers=headers).status_code == 200
+    direct = Client(town.front)
+    more = {} if shown is None else {"HTTP_X_PROXY_SECRET": shown}
+    for path in ("/service/token", "/api/v2.0/users/current"):
+        assert direct.get(path, query_string=scope, headers=headers, environ_overrides=more).status_code == 403, path
+    asked = headers | {"X-Gate-Method": "GET", "X-Gate-Uri": "/v2/web/a/manifests/latest"}
+    assert direct.get("/internal/gate", headers=asked, environ_overrides=more).headers["X-Gate-Status"] == "403"
 
 
 @pytest.mark.parametrize("name", ["LOGNAME", "USER", "LNAME", "USERNAME"])
@@ -60,7 +76,7 @@ def test_a_robot_that_is_not_yours_and_one_that_is_not_are_alike(town: World, wa
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_no_other_site_ends_a_session(town: World, method: str, site: str) -> None:
     """S33: neither by a form nor by a picture."""
-    browser = Client(town.front)
+    browser = Client(town.nginx)
     login = {"principal": "alice", "password": "correct horse battery"}
     assert browser.post("/c/login", data=login, headers={"Origin": URL}, base_url=URL).status_code == 200
     refused = browser.open("/c/log_out", method=method, headers={"Sec-Fetch-Site": site}, base_url=URL)

@@ -24,7 +24,7 @@ class Person:
     """Somebody at a browser: cookies at both sides, redirects followed, the provider's forms filled in."""
 
     def __init__(self, world: World, name: str) -> None:
-        self.client = Client(world.front)
+        self.client = Client(world.nginx)
         self.at_provider = requests.Session()
         self.name = name
 
