@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from authsvc.app import Services, create_app
-from authsvc.core import pulse
+from authsvc.core import proxy, pulse
 from authsvc.core.api import clean_path
 from authsvc.core.layout import Layout
 from authsvc.core.proxy import Proxy
@@ -22,7 +22,8 @@ from authsvc.token.endpoint import TokenEndpoint
 class Front:
     """Sends what must be fast to its endpoint and all else to Flask."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, passwords_elsewhere: bool = False) -> None:
+        self._passwords_elsewhere = passwords_elsewhere
         self.settings = settings
         self.flask = create_app(settings)
         self.proxy = Proxy(Layout(settings).proxy_secret)
@@ -37,18 +38,18 @@ class Front:
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.proxy.settle(environ)
+        environ[proxy.ELSEWHERE] = self.proxy.settle(environ) and self._passwords_elsewhere
         if (ahead := self._ahead.get(environ["PATH_INFO"])) is not None:
             return ahead(environ, start_response)
         clean_path(environ)
         return self.flask.wsgi_app(environ, start_response)
 
 
-def create_front() -> Front:
+def create_front(*, passwords_elsewhere: bool = False) -> Front:
     """For servers, such as gunicorn: `gunicorn 'authsvc.wsgi:create_front()'`."""
     settings = Settings.from_env()
     logs.configure(settings.log_level, "authsvc")
-    front = Front(settings)
+    front = Front(settings, passwords_elsewhere=passwords_elsewhere)
     # What was loaded so far stays for good: the collector need not look through it again and again, 15 % of a token's time.
     gc.collect()
     gc.freeze()
@@ -56,8 +57,9 @@ def create_front() -> Front:
 
 
 def create_watched_front() -> Front:
-    """For servers whose workers nobody looks after when they hang: `granian --factory authsvc.wsgi:create_watched_front`. It is
-    called in each worker."""
-    front = create_front()
+    """For servers that sign tokens, and whose workers nobody looks after when they hang:
+    `granian --factory authsvc.wsgi:create_watched_front`. It is called in each worker. Whoever shows a password is sent on to the
+    API's processes, so that no number of guesses takes time from machines."""
+    front = create_front(passwords_elsewhere=True)
     pulse.begin(Layout(front.settings).pulse)
     return front

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,10 +30,12 @@ from authsvc.core.errors import Denied, DomainError, InvalidCredentials, Passwor
 from authsvc.core.text import is_login, is_storable
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.rules import may_come_from
+from authsvc.users.passwords import Busy
 
 log = structlog.get_logger(component="login")
 
 _MAX_REMEMBERED = 100_000
+_KEEPS_EVERY = 1.0  # seconds
 _KEY = os.urandom(32)
 T = TypeVar("T")
 
@@ -40,6 +43,10 @@ T = TypeVar("T")
 def fingerprint(*parts: str) -> bytes:
     """A keyed hash under which secrets may be remembered; the key dies with the process."""
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), key=_KEY, digest_size=20).digest()
+
+
+class Guessable(Exception):
+    """Nobody but a look at it says whether that is a password, and another process has the time."""
 
 
 class Authenticator(Protocol):
@@ -91,9 +98,11 @@ class Authentication:
         self._chain = chain
         self._seconds = seconds
         self._remembered: dict[bytes, tuple[float, Identity]] = {}
+        self._keeps_again = 0.0
+        self._keeping = threading.Lock()
 
     def identify(
-        self, header: str, snapshot: Snapshot, address: str, *, temporary: bool = False
+        self, header: str, snapshot: Snapshot, address: str, *, temporary: bool = False, may_pass_on: bool = False
     ) -> tuple[Principal, Identity | None]:
         """The caller behind an Authorization header, who asks from `address`; `ANONYMOUS` if there is none.
 
@@ -101,6 +110,7 @@ class Authentication:
             InvalidCredentials: there is one and it is wrong.
             Denied: the account is disabled; said only to who knows its password.
             PasswordChangeRequired: somebody else made the password; unless `temporary`: then the caller sees to it.
+            Guessable: it may be a password, which others than this process can look at; if `may_pass_on`.
         """
         if not header:
             return ANONYMOUS, None
@@ -111,23 +121,23 @@ class Authentication:
                 credential = credentials.parse(header)
                 if credential is None:
                     return ANONYMOUS, None
-                found = self._prove(key, credential, snapshot, address)
+                found = self._prove(key, credential, snapshot, address, may_pass_on)
             return found if temporary else _with_own_password(found)
         except DomainError as error:
             self._tell(credential, error, snapshot, address)
             raise
 
     def check(
-        self, credential: Basic, snapshot: Snapshot, address: str, *, temporary: bool = False
+        self, credential: Basic, snapshot: Snapshot, address: str, *, temporary: bool = False, may_pass_on: bool = False
     ) -> tuple[Principal, Identity]:
         """The caller behind a user name and secret, who asks from `address`.
 
         Raises:
-            InvalidCredentials, Denied, PasswordChangeRequired: as `identify`.
+            InvalidCredentials, Denied, PasswordChangeRequired, Guessable: as `identify`.
         """
         key = fingerprint("credential", credential.username, credential.secret)
         try:
-            found = self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address)
+            found = self._known(key, snapshot, address) or self._prove(key, credential, snapshot, address, may_pass_on)
             return found if temporary else _with_own_password(found)
         except DomainError as error:
             self._tell(credential, error, snapshot, address)
@@ -136,7 +146,7 @@ class Authentication:
     def _tell(self, credential: Basic | Bearer | None, error: DomainError, snapshot: Snapshot, address: str) -> None:
         """One line in the log of a refusal."""
         account = ""
-        if isinstance(credential, Basic):
+        if isinstance(credential, Basic) and not isinstance(error, Busy):
             with suppress(Exception), self._app.app_context(), reading():  # the reason may be that the database is away
                 account = lockout.account_of(credential, snapshot.configured("robot_name_prefix"))
         come_from = origin.current()
@@ -155,10 +165,12 @@ class Authentication:
         principal = self.principal(identity, snapshot, address) if identity else None
         return (principal, identity) if principal and identity else None
 
-    def _prove(self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str) -> tuple[Principal, Identity]:
+    def _prove(
+        self, key: bytes, credential: Basic | Bearer, snapshot: Snapshot, address: str, may_pass_on: bool
+    ) -> tuple[Principal, Identity]:
         if isinstance(credential, Basic):
             credential = replace(credential, robot_prefix=snapshot.configured("robot_name_prefix"))
-        identity = self._ask(credential, address)
+        identity = self._ask(credential, address, may_pass_on)
         snapshot = self._snapshots.current()  # whoever let him in may have said that he is less than he was
         principal = self.principal(identity, snapshot, address)
         if principal is None:
@@ -187,7 +199,7 @@ class Authentication:
             return None
         return account.shown_by(identity)
 
-    def _ask(self, credential: Basic | Bearer, address: str) -> Identity:
+    def _ask(self, credential: Basic | Bearer, address: str, may_pass_on: bool) -> Identity:
         if isinstance(credential, Basic) and not (is_login(credential.username) and is_storable(credential.secret)):
             raise InvalidCredentials("no name has blanks around it, several in a row, or characters that cannot be seen")
         with self._app.app_context():
@@ -196,10 +208,23 @@ class Authentication:
                 if shown is None:
                     raise InvalidCredentials("that token is of no provider of ours; a user name with a password or token will do")
                 return shown
-            identity = self._first(self._chain.unguessable, credential) or self._guess(credential, address)
+            identity = self._first(self._chain.unguessable, credential)
+            if identity is None:
+                if may_pass_on and not self._keeps_one():
+                    raise Guessable
+                identity = self._guess(credential, address)
             for confirm in self._chain.confirm:
                 identity = confirm(identity)
             return identity
+
+    def _keeps_one(self) -> bool:
+        """Now and then a password is looked at here although others can: whoever comes with it again is then known here, too."""
+        with self._keeping:
+            now = time.monotonic()
+            if now < self._keeps_again:
+                return False
+            self._keeps_again = now + _KEEPS_EVERY
+            return True
 
     def _guess(self, credential: Basic, address: str) -> Identity:
         for check in self._chain.before:

@@ -47,6 +47,7 @@ def counted(credential: Basic, address: str) -> Iterator[None]:
         InvalidCredentials: it was looked at a moment ago and wrong.
         TooManyRequests: the account or the address is locked for now; the password is not looked at.
     """
+    passwords.require_place()
     with reading():
         account, epoch = _account(credential.username, credential.user, credential.robot_prefix)
         guess = Guess(credential.secret, origin.source_of(address), account, epoch)

@@ -79,6 +79,11 @@ class Layout:
         return self.root / "run" / "pulse"
 
     @property
+    def hashing(self) -> Path:
+        """A file for each password that may be looked at at a time."""
+        return self.root / "run" / "hashing"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.root / "config"

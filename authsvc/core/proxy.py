@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 HEADER = "X-Proxy-Secret"
+# In a request's environment: whether passwords are looked at by another process.
+ELSEWHERE = "tidegate.passwords_elsewhere"
+
+
+def send_to(location: str) -> tuple[str, str]:
+    """The header of an answer by which nginx takes the request on to another place of its configuration."""
+    return ("X-Accel-Redirect", f"@{location}")
 
 
 class Proxy:
@@ -16,8 +23,11 @@ class Proxy:
     def __init__(self, secret: Path) -> None:
         self._secret = secret.read_bytes().strip() if secret.exists() else b""
 
-    def settle(self, environ: dict[str, Any]) -> None:
-        """From here on `REMOTE_ADDR` is the client's address (WSGI), and what the proxy says of it is gone."""
+    def settle(self, environ: dict[str, Any]) -> bool:
+        """From here on `REMOTE_ADDR` is the client's address (WSGI), and what the proxy says of it is gone. True if it was the
+        proxy that sent this."""
         said, shown = environ.pop("HTTP_X_REAL_IP", ""), environ.pop("HTTP_X_PROXY_SECRET", "")
-        if said and self._secret and hmac.compare_digest(shown.encode("latin-1"), self._secret):
-            environ["REMOTE_ADDR"] = said[:64]
+        if not (said and self._secret and hmac.compare_digest(shown.encode("latin-1"), self._secret)):
+            return False
+        environ["REMOTE_ADDR"] = said[:64]
+        return True

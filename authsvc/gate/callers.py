@@ -50,18 +50,19 @@ class Callers:
         self._authentication = authentication
         self._verified: dict[bytes, Verified] = {}
 
-    def find(self, header: str, snapshot: Snapshot, address: str) -> Caller | None:
+    def find(self, header: str, snapshot: Snapshot, address: str, *, may_pass_on: bool = False) -> Caller | None:
         """The caller behind an Authorization header, who asks from `address`; None if there is no header.
 
         Raises:
             InvalidCredentials: forged, expired, revoked, or of an account that is gone.
             Denied: the account is disabled or has expired, or may not come from there.
+            Guessable: it may be a password, which others than this process can look at; if `may_pass_on`.
             Unavailable
         """
         if not header:
             return None
         if header[:7].lower() != "bearer ":
-            principal, identity = self._authentication.identify(header, snapshot, address)
+            principal, identity = self._authentication.identify(header, snapshot, address, may_pass_on=may_pass_on)
             principal.authority.require(Door.REGISTRY)
             return Caller(principal, identity=identity)
         token = self._verify(header)

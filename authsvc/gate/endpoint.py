@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 from flask import Flask
 
-from authsvc.authn.authenticators import fingerprint
+from authsvc.authn.authenticators import Guessable, fingerprint
 from authsvc.authn.snapshot import Snapshot
 from authsvc.core import origin
 from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.names import project_of
+from authsvc.core.proxy import ELSEWHERE, send_to
 from authsvc.gate import answers, decisions
 from authsvc.gate.asked import Asked, parse
 from authsvc.gate.callers import Caller
@@ -61,6 +62,9 @@ class GateEndpoint:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             status, headers = self._judge(environ)
+        except Guessable:
+            # What lets nobody in, should nginx not take it on.
+            status, headers = "500 Internal Server Error", [_NO_LENGTH, send_to("password_at_gate")]
         except Unavailable as error:
             log.warning("undecided", reason=error.message)
             status, headers = "500 Internal Server Error", [_NO_LENGTH]
@@ -81,7 +85,7 @@ class GateEndpoint:
         caller = asked = None
         try:
             asked = parse(method, uri)
-            caller = self._gate.callers.find(header, snapshot, address)
+            caller = self._gate.callers.find(header, snapshot, address, may_pass_on=environ.get(ELSEWHERE, False))
             project = authorize(caller, asked, snapshot)
         except (Refused, DomainError) as error:
             if isinstance(error, Unavailable):

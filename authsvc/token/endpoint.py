@@ -18,13 +18,14 @@ import structlog
 from flask import Flask
 
 from authsvc.audit import service as audit
-from authsvc.authn.authenticators import Authentication, fingerprint
+from authsvc.authn.authenticators import Authentication, Guessable, fingerprint
 from authsvc.authn.identity import Identity
 from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core import origin
 from authsvc.core.db import transaction, utcnow
 from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, envelope
 from authsvc.core.faults import told
+from authsvc.core.proxy import ELSEWHERE, send_to
 from authsvc.core.settings import Settings
 from authsvc.rbac.authority import Credential, Door
 from authsvc.rbac.principal import Principal
@@ -106,6 +107,9 @@ class TokenEndpoint:
                 body = self._post(environ)
             else:
                 return _respond(start_response, 405, _error("METHOD_NOT_ALLOWED", "GET or POST"), [("Allow", "GET, POST")])
+        except Guessable:
+            start_response("200 OK", [send_to("password"), ("Content-Length", "0")])
+            return ()
         except DomainError as error:
             return _refuse(start_response, error, method)
         except Exception as error:
@@ -124,7 +128,8 @@ class TokenEndpoint:
             return body
         origin.set_current(origin.asking(environ))
         question = questions.of_query(query, self._settings.token_service)
-        principal, identity = self._authentication.identify(header, snapshot, environ.get("REMOTE_ADDR", ""))
+        address, elsewhere = environ.get("REMOTE_ADDR", ""), environ.get(ELSEWHERE, False)
+        principal, identity = self._authentication.identify(header, snapshot, address, may_pass_on=elsewhere)
         if identity is not None:
             principal.authority.require(Door.TOKEN)
         caller = _Caller(principal, identity)
@@ -143,7 +148,8 @@ class TokenEndpoint:
         origin.set_current(origin.asking(environ))
         question = questions.of_form(form, self._settings.token_service)
         credential = questions.credential_of_form(form)
-        principal, identity = self._authentication.check(credential, snapshot, environ.get("REMOTE_ADDR", ""))
+        address, elsewhere = environ.get("REMOTE_ADDR", ""), environ.get(ELSEWHERE, False)
+        principal, identity = self._authentication.check(credential, snapshot, address, may_pass_on=elsewhere)
         principal.authority.require(Door.TOKEN)
         is_refresh = principal.authority.credential is Credential.REFRESH
         caller = _Caller(principal, identity, credential.secret if is_refresh else "")

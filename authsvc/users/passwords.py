@@ -1,29 +1,34 @@
 """Passwords chosen by people: argon2id (RFC 9106), and a bulkhead around it.
 
-A hash takes tens of milliseconds of a core by design. So at most one runs at a time in a process and few wait; a flood
-of wrong passwords then costs its senders a 429, not everybody else their tokens.
+A hash takes tens of milliseconds of a core by design. So at most one runs at a time in a process and some wait; a flood
+of wrong passwords then costs its senders a 429, not everybody else the API.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from flask import current_app
 
 from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, TooManyRequests
+from authsvc.core.layout import Layout
+from authsvc.core.places import Taken, place
 
 MIN_LENGTH = 8
 MAX_LENGTH = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_running = threading.Semaphore(1)
-_places = threading.BoundedSemaphore(17)  # one that runs, sixteen that wait
+# One that runs, and those that wait: two thirds of the threads that a process of the API has.
+_places = threading.BoundedSemaphore(8)
+_PATIENCE = 5.0  # seconds
 
 
 @cache
@@ -40,20 +45,44 @@ def _common() -> frozenset[str]:
     return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_LENGTH)
 
 
+class Busy(TooManyRequests):
+    """As many passwords are being looked at as may be."""
+
+    def __init__(self) -> None:
+        super().__init__("too many logins at once; try again in a moment", retry_after=2)
+
+
+def require_place() -> None:
+    """Ahead of what a look costs besides.
+
+    Raises:
+        Busy
+    """
+    if not _places.acquire(blocking=False):
+        raise Busy
+    _places.release()
+
+
 @contextmanager
 def _bulkhead() -> Iterator[None]:
     must_be_free("hashing a password")
     if not _places.acquire(blocking=False):
-        raise TooManyRequests("too many logins at once; try again in a moment", retry_after=2)
+        raise Busy
     try:
-        if not _running.acquire(timeout=5):
-            raise TooManyRequests("too many logins at once; try again in a moment", retry_after=2)
-        try:
+        with _at_a_time():
             yield
-        finally:
-            _running.release()
+    except Taken:
+        raise Busy from None
     finally:
         _places.release()
+
+
+def _at_a_time() -> AbstractContextManager[None]:
+    """On half of the host's cores, of all processes: the others are for machines."""
+    if not current_app:
+        return nullcontext()
+    directory = Layout(current_app.config["TIDEGATE"]).hashing
+    return place(directory, max(1, (os.cpu_count() or 1) // 2), _PATIENCE)
 
 
 def check_rules(password: str, username: str = "") -> None:

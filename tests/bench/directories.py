@@ -20,10 +20,11 @@ from authsvc.core.settings import Settings
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
 from tests.bench.fill import Filled, path_for
+from tests.bench.guesses import guesses
 from tests.bench.load import Measured, Request, wrk
 from tests.bench.logins import cold_logins
 from tests.bench.report import Directories
-from tests.bench.runs import Options, prepared, progress
+from tests.bench.runs import Options, middle, prepared, progress
 from tests.bench.servers import Server, token_server
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.slapd import PASSWORD, Slapd, slapd
@@ -62,10 +63,10 @@ def directories(directory: Path, options: Options) -> Directories:
         progress(f"{tries} guesses at each kind of name")
         # Only the last second's guesses count, so that the last of them finds no more to count than the first.
         with token_server(state_dir, LOGIN_WINDOW_SECONDS="1", **_UNBOUNDED) as server:
-            guesses = _medians(server, _GUESSED, tries)
+            wrong = _medians(server, _GUESSED, tries)
         with token_server(state_dir, **_UNBOUNDED | {"LOGIN_ATTEMPTS": "1"}) as server:
             locked = _medians(server, _LOCKED, tries)
-    return Directories(cold, warm, before, during, slowest, guesses, locked)
+    return Directories(cold, warm, before, during, slowest, wrong, locked, *guesses(directory, options))
 
 
 def _configure(state_dir: Path, people: Slapd, proxy: FaultProxy) -> None:
@@ -106,11 +107,7 @@ def _black_hole(server: Server, filled: Filled, proxy: FaultProxy, options: Opti
         times += taken
         proxy.set("pass")
         _wait_until_asked_again(server)
-    return _middle(answering), _middle(silent), max(times)
-
-
-def _middle(rounds: list[Measured]) -> Measured:
-    return sorted(rounds, key=lambda measured: measured.p99 or 0.0)[len(rounds) // 2]
+    return middle(answering), middle(silent), max(times)
 
 
 def _wait_until_asked_again(server: Server) -> None:

@@ -59,7 +59,8 @@ class Aim:
 @dataclass(frozen=True, slots=True)
 class Directories:
     """Logins by directory, cold and remembered; a machine's tokens before and while the directory is silent; the longest
-    login by directory meanwhile (s); and the median time (ms) of a wrong password for each kind of name, looked at or locked."""
+    login by directory meanwhile (s); the median time (ms) of a wrong password for each kind of name, looked at or locked; and a
+    machine's tokens beside harmless requests and beside as many wrong passwords."""
 
     cold: Measured
     warm: Measured
@@ -68,6 +69,8 @@ class Directories:
     slowest: float
     guesses: dict[str, float]
     locked: dict[str, float]
+    quiet: Measured
+    flooded: Measured
 
     @property
     def apart(self) -> float:
@@ -152,6 +155,8 @@ class Report:
         if (measured := self.directories) is not None:
             ratio = (measured.during.p99 or 0.0) / (measured.before.p99 or 1.0)
             found.append(Aim("machines' p99, directory silent / answering", ratio, 1.2, False, True))
+            ratio = (measured.flooded.p99 or 0.0) / (measured.quiet.p99 or 1.0)
+            found.append(Aim("machines' p99, 200 wrong passwords a second / none", ratio, 1.5, False, True))
             found.append(Aim("longest login by a silent directory, s", measured.slowest, 5.5, False, False))
             found.append(Aim("known and unknown names apart, ms", measured.apart, 2, False, False))
         return found
@@ -228,6 +233,8 @@ class Report:
             ("login by LDAPS, warm", self.directories.warm),
             ("a machine's tokens, the directory answers", self.directories.before),
             ("a machine's tokens, the directory is silent", self.directories.during),
+            ("a machine's tokens, nobody guesses", self.directories.quiet),
+            ("a machine's tokens, 200 wrong passwords a second", self.directories.flooded),
         ):
             lines.append(_line(name, f"{measured.per_second:.0f}", _number(measured.p50, 2), _number(measured.p99, 2)))
         lines += ["", _line("a wrong password for", "p50 ms"), _line("---", "---:")]

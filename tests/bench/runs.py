@@ -63,13 +63,18 @@ def under_load(directory: Path, options: Options) -> list[Row]:
         return rows(in_turns(cases, options.seconds, options.rounds, progress))
 
 
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """The round with the median p99."""
+    return sorted(rounds, key=lambda measured: measured.p99 or 0.0)[len(rounds) // 2]
+
+
 @contextmanager
-def running_stack(state_dir: Path) -> Iterator[Stack]:
-    """The whole stack, on its embedded defaults."""
+def running_stack(state_dir: Path, **settings: str) -> Iterator[Stack]:
+    """The whole stack, on its embedded defaults but for some settings."""
     progress("starting the stack")
     stack = Stack(state_dir)
     try:
-        yield stack.start()
+        yield stack.start(**settings)
     finally:
         stack.stop()
 

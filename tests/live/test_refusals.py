@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
 from tests.support.people import Team, make_team
 from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
+from tests.support.world import granted_by
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,29 @@ def test_a_disabled_user_is_told_so(stack: Stack, team: Team) -> None:
     assert "is disabled" in answer.json()["errors"][0]["message"]
     assert stack.api("PUT", f"/users/{user_id}/disabled", json={"disabled": False}).status_code == 200
     assert stack.token(auth=team.auth(Role.LIMITED_GUEST)).status_code == 200
+
+
+def test_passwords_are_passed_on_with_all_that_was_asked(stack: Stack, team: Team) -> None:
+    """Each process that signs looks at one a second itself; the others reach the API, at the token endpoint and at the gate."""
+    scope, ca = f"repository:{team.project}/app:pull", str(stack.ca)
+    for secret, status in ((team.auth(Role.GUEST)[1], 200), ("wrong", 401)) * 4:
+        name = team.auth(Role.GUEST)[0]
+        query = {"service": "harbor-registry", "scope": scope}
+        got = requests.get(f"{stack.url}/service/token", params=query, auth=(name, secret), verify=ca, timeout=10)
+        assert got.status_code == status
+        form = query | {"grant_type": "password", "username": name, "password": secret, "client_id": "test"}
+        posted = requests.post(f"{stack.url}/service/token", data=form | {"access_type": "offline"}, verify=ca, timeout=10)
+        assert posted.status_code == status
+        for answer in (got, posted) if status == 200 else ():
+            assert granted_by(answer.json()["token"]) == {f"{team.project}/app": ["pull"]}
+        assert ("refresh_token" in posted.json()) == (status == 200)
+        manifest = f"{stack.url}/v2/{team.project}/app/manifests/v1"
+        assert (
+            requests.get(manifest, headers={"Accept": OCI_MANIFEST}, auth=(name, secret), verify=ca, timeout=10).status_code
+            == status
+        )
+        upload = f"{stack.url}/v2/{team.project}/app/blobs/uploads/"
+        assert requests.post(upload, auth=(name, secret), verify=ca, timeout=10).status_code == (403 if status == 200 else 401)
 
 
 @pytest.mark.parametrize(
