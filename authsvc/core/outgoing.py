@@ -13,8 +13,10 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,7 +34,7 @@ from authsvc.core.trust import client_context
 _TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two pieces of the answer
 _TOTAL = 10.0  # seconds for all of it
 _MAX_ANSWER = 1024 * 1024
-
+_lookups = threading.BoundedSemaphore(32)
 
 # An answer may break off, be no JSON, or nest without end.
 FAILURES = (requests.RequestException, HTTPError, OSError, ValueError, RecursionError)
@@ -96,29 +98,59 @@ def _may_be_allowed(host: str, networks: Sequence[str]) -> bool:
     return all(allowed(str(address[0]), networks) for *_, address in found)
 
 
-def connect(host: str, port: int, networks: Sequence[str], timeout: float | None) -> socket.socket:
-    """A TCP connection to the first address of a host that answers. Nothing is sent to an address that is not allowed, not
-    even a first packet.
+def connect(host: str, port: int, networks: Sequence[str], timeout: float) -> socket.socket:
+    """A TCP connection to the first address of a host that answers within `timeout` seconds, and no others are tried after
+    twice as long. Nothing is sent to an address that is not allowed, not even a first packet.
 
     Raises:
         Refused: it has no other addresses than such.
-        OSError: nobody answers.
+        OSError: nobody answers, or no name server.
     """
-    found = [(family, address) for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    until = time.monotonic() + 2 * timeout
+    found = _looked_up(host, port, timeout)
     reachable = [(family, address) for family, address in found if allowed(str(address[0]), networks)]
     if not reachable:
         raise Refused(f"{host} is an address that requests may not go to; TIDEGATE_OUTGOING_ALLOW can allow it")
     for number, (family, address) in enumerate(reachable, 1):
         connection = socket.socket(family, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        connection.settimeout(min(timeout, max(0.001, until - time.monotonic())))
         try:
             connection.connect(address)
+            connection.settimeout(timeout)
             return connection
         except OSError:
             connection.close()
-            if number == len(reachable):
+            if number == len(reachable) or time.monotonic() >= until:
                 raise
     raise AssertionError("unreachable")
+
+
+def _looked_up(host: str, port: int, timeout: float) -> list[tuple[int, Any]]:
+    """(family, address) of a host. The system's own way knows no limit, so it is waited for elsewhere.
+
+    Raises:
+        OSError: there is no such host, or nobody says so in time.
+    """
+    if not _lookups.acquire(blocking=False):
+        raise TimeoutError("too many names are being looked up")
+    answers: SimpleQueue[list[Any] | OSError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answers.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "no such name"))
+        finally:
+            _lookups.release()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        found = answers.get(timeout=timeout)
+    except Empty:
+        raise TimeoutError("no name server answers") from None
+    if isinstance(found, OSError):
+        raise found
+    return [(family, address) for family, _, _, _, address in found]
 
 
 @contextmanager
@@ -193,6 +225,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, networks: Sequence[str], verify: bool, ca: str) -> None:
         self._networks = networks
+        self._is_over = threading.Event()
         self.connections: list[socket.socket] = []
         self._context = client_context(ca)
         if not verify:
@@ -202,14 +235,21 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options)
-        manager.pool_classes_by_scheme = _pools(self._networks, self.connections)
+        manager.pool_classes_by_scheme = _pools(self._networks, self._note)
         self.poolmanager = manager
 
     def hang_up(self) -> None:
-        """From another thread: whatever is read or written now fails."""
+        """From another thread: whatever is read or written from now on fails."""
+        self._is_over.set()
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def _note(self, connection: socket.socket) -> None:
+        self.connections.append(connection.dup())
+        if self._is_over.is_set():
+            connection.close()
+            raise TimeoutError("it has taken too long")
 
     def close(self) -> None:
         for connection in self.connections:
@@ -224,11 +264,11 @@ class _Adapter(HTTPAdapter):
         return host, {"ssl_context": self._context}
 
 
-def _pools(networks: Sequence[str], connections: list[socket.socket]) -> dict[str, Any]:
+def _pools(networks: Sequence[str], note: Callable[[socket.socket], None]) -> dict[str, Any]:
     def guarded(connection: Any) -> socket.socket:
-        made = connect(connection._dns_host, connection.port, networks, connection.timeout)  # noqa: SLF001 - urllib3's own way
+        made = connect(connection._dns_host, connection.port, networks, _TIMEOUT[0])  # noqa: SLF001 - urllib3's own way
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connections.append(made.dup())
+        note(made)
         return made
 
     class Plain(HTTPConnection):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -30,13 +31,17 @@ class Listener:
         self._said = first, again
         self._server = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._take, daemon=True).start()
+        self._taking = threading.Thread(target=self._take, daemon=True)
+        self._taking.start()
 
     @property
     def port(self) -> int:
         return int(self._server.getsockname()[1])
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._taking.join()
         for one in (self._server, *self._open):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -110,6 +115,44 @@ def test_an_answer_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         for first, again in answers:
             with listening(first, again) as server, pytest.raises(Unavailable):
                 ask_json("GET", f"{scheme}://127.0.0.1:{server.port}/x", LOOPBACK, verify=False)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_opened_after_the_end_is_closed(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """The time may be over while a name is looked up, or a connection made."""
+    looked_up = outgoing._looked_up
+
+    def late(*asked: Any) -> Any:
+        adapter.hang_up()
+        return looked_up(*asked)
+
+    monkeypatch.setattr(outgoing, "_looked_up", late)
+    with listening() as server, outgoing.session(LOOPBACK, verify=False) as session:
+        adapter: Any = session.get_adapter("http://x")
+        with pytest.raises(outgoing.FAILURES):
+            session.get(f"{scheme}://127.0.0.1:{server.port}/x", timeout=outgoing._TIMEOUT)
+
+
+def test_name_servers_that_are_silent_hold_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who asks, nor those who ask for other names; and not more than so many are asked for."""
+    silent, real = threading.Event(), socket.getaddrinfo
+
+    def answer(host: str, *rest: Any, **options: Any) -> Any:
+        if host == "slow.example":
+            silent.wait(60)
+        return real(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(outgoing, "_lookups", threading.BoundedSemaphore(2))
+    with listening() as server:
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="no name server"):
+                outgoing.connect("slow.example", server.port, LOOPBACK, 0.05)
+        with pytest.raises(TimeoutError, match="too many"):
+            outgoing.connect("127.0.0.1", server.port, LOOPBACK, 5)
+        silent.set()
+        eventually(lambda: outgoing._lookups._value == 2)
+        outgoing.connect("127.0.0.1", server.port, LOOPBACK, 5).close()
 
 
 class Clock:
