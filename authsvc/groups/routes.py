@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from authsvc import lifecycle
 from authsvc.authn import groups as whose
+from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.core.api import Blueprint, ListArguments, PageArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.query import filtered, ordered
@@ -51,7 +52,7 @@ def list_user_groups(arguments: dict[str, Any]) -> Any:
 def create_user_group(body: dict[str, Any]) -> Any:
     who = require_system(Action.CREATE, Resource.USER_GROUP)
     named = whose.named(body["group_type"], body["group_name"], body["ldap_group_dn"], body["source"])
-    group = service.create(who.name, named)
+    group = service.create(who.name, ldap.existing(named))
     answer = created(group.id)
     db.session.commit()
     return answer

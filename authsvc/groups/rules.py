@@ -49,6 +49,13 @@ def dn_key(dn: str) -> str:
     return ",".join("+".join(rdn) for rdn in rdns)
 
 
+def dn_value(dn: str) -> str:
+    r"""The first value in a distinguished name: `Dev, Ops` of `cn=Dev\, Ops,ou=groups`; the name as it is if it has none."""
+    parts = _BETWEEN_COMMAS.findall(_ESCAPED.sub(_respelled, dn))
+    first = _BETWEEN_PLUS.findall(parts[0])[0] if parts else ""
+    return re.sub(r"\\(.)", r"\1", first.partition("=")[2].strip(), flags=re.DOTALL) or dn
+
+
 # Bytes in hex, one escaped character, or a quoted value (RFC 2253's older way).
 _ESCAPED = re.compile(r'((?:\\[0-9A-Fa-f]{2})+)|\\(.)|"((?:\\.|[^"\\])*)"', re.DOTALL)
 _BETWEEN_COMMAS = re.compile(r"(?:\\.|[^,;\\])+", re.DOTALL)

@@ -257,7 +257,7 @@ def _entity(body: dict[str, Any]) -> User | UserGroup:
         return groups.get(group["id"])
     if group.get("group_name") or group.get("ldap_group_dn"):
         named = whose.named(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
-        return groups.onboard(named)
+        return groups.find(named) or groups.onboard(ldap.existing(named))
     raise BadRequest("member_user with user_id or username is needed, or member_group with id, group_name or ldap_group_dn")
 
 

@@ -18,7 +18,7 @@ from authsvc.core import versioning
 from authsvc.core.db import db
 from authsvc.core.errors import InvalidCredentials, PreconditionFailed
 from authsvc.groups import service as groups
-from authsvc.groups.rules import GroupName, GroupType, dn_key
+from authsvc.groups.rules import GroupName, GroupType, dn_key, dn_value
 from authsvc.projects import service as projects
 from authsvc.projects.models import ProjectMember
 from authsvc.rbac.roles import Role
@@ -242,3 +242,15 @@ def test_a_second_first_login_in_the_middle_of_the_first(
     assert len({*found}) == 1
     with world.changes():
         assert db.session.query(UserIdentity).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("dn", "value"),
+    [
+        ("cn=developers,ou=g", "developers"), (r"cn=Dev\2C Ops,ou=g", "Dev, Ops"), (r"cn=Dev\, Ops,ou=g", "Dev, Ops"),
+        (r"cn=a\+b + ou=c,dc=x", "a+b"), ('cn="q, r",dc=x', "q, r"), (r"cn=x\\,dc=y", "x\\"), (r"cn=\D0\93,dc=x", "Г"), ("x", "x"), ("", ""),
+    ],
+)  # fmt: skip
+def test_the_name_in_a_distinguished_name(dn: str, value: str) -> None:
+    """F5"""
+    assert dn_value(dn) == value

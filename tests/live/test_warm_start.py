@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import requests
 
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -41,6 +44,20 @@ def test_a_second_start_is_warm_and_changes_nothing(own_stack: Stack) -> None:
     stack.start()
     assert stack.admin[1] == password, "no new password was printed"
     assert _state(stack) == state
+    assert stack.api("GET", "/users/current").status_code == 200
+    _many_logins_from_one_address(stack)
+
+
+def _many_logins_from_one_address(stack: Stack) -> None:
+    """At the end of a stack, since it keeps others out for a while: nginx answers them by itself."""
+
+    def log_in(_: int) -> requests.Response:
+        return requests.post(f"{stack.url}/c/login", headers={"Origin": stack.url}, verify=str(stack.ca), timeout=30)
+
+    with ThreadPoolExecutor(8) as crowd:
+        answers = eventually(lambda: [one for one in crowd.map(log_in, range(40)) if one.status_code == 429])
+    assert answers[0].json()["errors"][0]["message"] == "too much at once from your address; try again in a moment"
+    assert answers[0].headers["Retry-After"] == "2"
     assert stack.api("GET", "/users/current").status_code == 200
 
 

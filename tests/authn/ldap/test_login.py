@@ -342,8 +342,15 @@ def test_made_a_member_before_the_first_login(connected: World) -> None:
     assert connected.api("POST", "/projects/web/members", "admin", json=group).status_code == 201
     listed = connected.api("GET", "/projects/web/members", "admin").get_json()
     assert [(entry["entity_name"], entry["entity_type"]) for entry in listed] == [
-        ("admin", "u"), ("alice", "u"), (slapd.group_dn("admins"), "g")
+        ("admin", "u"), ("admins", "g"), ("alice", "u")
     ]  # fmt: skip
+    for nowhere in (slapd.group_dn("nothing"), "cn=there is none,dc=nowhere"):
+        group = {"role_id": 3, "member_group": {"group_type": 1, "ldap_group_dn": nowhere}}
+        assert connected.api("POST", "/projects/web/members", "admin", json=group).status_code == 404
+        assert connected.api("POST", "/usergroups", "admin", json=group["member_group"]).status_code == 404
+    named = {"group_type": 1, "group_name": "ours", "ldap_group_dn": slapd.group_dn("many1")}
+    assert connected.api("POST", "/usergroups", "admin", json=named).status_code == 201
+    assert {"admins", "ours"} <= {group["group_name"] for group in connected.api("GET", "/usergroups", "admin").get_json()}
 
 
 def test_no_canary_is_kept(connected: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:

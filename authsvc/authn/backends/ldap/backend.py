@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ from authsvc.core.db import must_be_free, reading
 from authsvc.core.errors import Denied, InvalidCredentials, NotFound, Unavailable
 from authsvc.core.own import own
 from authsvc.core.repeat import outside
-from authsvc.groups.rules import GroupName, dn_key
+from authsvc.groups.rules import GroupName, GroupType, dn_key
 from authsvc.rbac.authority import Credential
 from authsvc.users import passwords
 from authsvc.users import service as users
@@ -275,6 +275,29 @@ def _look_up(username: str) -> Proof | None:
         if found is not None:
             return proof_of(named, *found)
     return None
+
+
+def existing(named: GroupName) -> GroupName:
+    """A group that is new to us, as its directory has it, if it is of one; the directory is asked outside of a transaction.
+
+    Raises:
+        NotFound: the directory has no such group.
+        Unavailable: the directory does not answer.
+    """
+    if named.type is not GroupType.LDAP:
+        return named
+    return outside(("group", named.source, named.key), lambda: _look_up_group(named))
+
+
+def _look_up_group(named: GroupName) -> GroupName:
+    with reading():
+        asked = next((one for one in directories() if one.name == named.source), None)
+    if asked is None:
+        return named  # nobody can be asked
+    found = asking(asked, lambda here: here.matching_groups(dn=named.dn))
+    if not found:
+        raise NotFound(f"the directory {named.source} has no group {named.dn}")
+    return named if named.name != named.dn else replace(named, name=found[0].name)
 
 
 def asking(named: Named, question: Callable[[Directory], T]) -> T:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from authsvc.authn.backends.ldap import accounts, filters
 from authsvc.authn.backends.ldap.answers import CutShort, Entry
 from authsvc.authn.backends.ldap.settings import LdapSettings
-from authsvc.groups.rules import GroupName, GroupType, dn_key
+from authsvc.groups.rules import GroupName, GroupType, dn_key, dn_value
 
 if TYPE_CHECKING:
     from authsvc.authn.backends.ldap.client import Client
@@ -123,7 +123,7 @@ class Directory:
         """
         found: dict[str, GroupName] = {}
         for dn in person.memberships:
-            self._add(found, GroupName(GroupType.LDAP, _name_in(dn), dn))
+            self._add(found, GroupName(GroupType.LDAP, dn_value(dn), dn))
         if not self.settings.group_base_dn:
             self._follow(found)
         elif person.primary_group:
@@ -159,7 +159,7 @@ class Directory:
         for _ in range(_DEPTH if self.settings.nested else 0):
             entries = [entry for dn in frontier if (entry := self.client.read(dn, [self.settings.membership]))]
             parents = [parent for entry in entries for parent in entry.texts(self.settings.membership)]
-            frontier = [dn for dn in parents if self._add(found, GroupName(GroupType.LDAP, _name_in(dn), dn))]
+            frontier = [dn for dn in parents if self._add(found, GroupName(GroupType.LDAP, dn_value(dn), dn))]
 
     def matching_groups(self, text: str = "", dn: str = "", most: int = 100) -> list[GroupName]:
         """Groups whose name holds `text`, or the one of that DN.
@@ -180,7 +180,7 @@ class Directory:
         return [self._group(entry) for entry in entries]
 
     def _group(self, entry: Entry) -> GroupName:
-        return GroupName(GroupType.LDAP, entry.first(self.settings.group_name) or _name_in(entry.dn), entry.dn)
+        return GroupName(GroupType.LDAP, entry.first(self.settings.group_name) or dn_value(entry.dn), entry.dn)
 
     @staticmethod
     def _add(found: dict[str, GroupName], group: GroupName) -> bool:
@@ -229,8 +229,3 @@ def _subject(entry: Entry) -> str:
         return f"guid:{uuid.UUID(bytes_le=guid)}"
     unique = entry.first("entryUUID")
     return f"uuid:{unique}" if unique else f"dn:{dn_key(entry.dn)}"
-
-
-def _name_in(dn: str) -> str:
-    """The first value in a DN: `developers` of `cn=developers,ou=groups`."""
-    return dn.partition(",")[0].partition("=")[2].strip() or dn
