@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
 from authsvc.authn import lockout
-from authsvc.authn.principals import load, load_project
+from authsvc.authn.principals import load_project
 from authsvc.authn.snapshot import Snapshots
 from authsvc.core.clock import rfc3339
 from authsvc.core.console import actor, on_database, output_option, show
-from authsvc.core.db import db
+from authsvc.core.db import db, reading
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.core.names import is_repository, project_of
 from authsvc.core.versioning import VersionReader
+from authsvc.rbac.explain import Explanation
 from authsvc.rbac.explain import explain as explain_decision
 from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.rbac.roles import ALL_PERMISSIONS
-from authsvc.robots import service as robots
-from authsvc.users import service as users
 
 _EXIT_DENIED = 12
 
@@ -39,17 +36,19 @@ def _permission(text: str) -> Permission:
     return permission
 
 
-def _who(name: str) -> Principal:
-    if name == "anonymous":
-        return ANONYMOUS
-    robot = robots.find(name)
-    kind, account_id = ("robot", robot.id) if robot else ("user", users.get_by_name(name).id)
-    account = load(db.session.execute, (kind, account_id))
-    if account is None:
-        raise NotFound(f"{kind} {name} not found")
-    if refusal := account.refusal(time.time()):
-        raise BadRequest(f"{refusal}; until then {name} may do nothing at all")
-    return account.principal
+def _explained(name: str, secret: str, permission: Permission, project_name: str, repository: str) -> Explanation:
+    from authsvc.authn.asked import memberships, somebody  # noqa: PLC0415 - as below
+
+    who = somebody(name, secret)
+    with reading():
+        project = load_project(db.session.execute, project_name)
+        held = memberships(who.principal, project) if project is not None and who.principal.id else ()
+    found = explain_decision(who.principal, permission, project_name, project, repository)
+    notes = [*who.notes, *(f"role: {one}" for one in held)]
+    if who.principal.limits is not None:
+        account = explain_decision(who.unlimited, permission, project_name, project, repository)
+        notes.append(f"without the secret's limits: {'allowed' if account.allowed else 'denied'}, {account.reason}")
+    return replace(found, notes=tuple(notes))
 
 
 def _replay(decision_id: str, output: str) -> None:
@@ -84,10 +83,14 @@ def _replay(decision_id: str, output: str) -> None:
 @click.argument("user")
 @click.argument("action", required=False)
 @click.argument("repository", required=False)
+@click.option(
+    "--secret-stdin", is_flag=True, help="the access token, robot's secret or CI job's token (of oidc), by standard input"
+)
 @output_option
 @on_database
-def explain(user: str, action: str | None, repository: str | None, output: str) -> None:
-    """Why USER (or "anonymous") may or may not do ACTION on REPOSITORY (or a project).
+def explain(user: str, action: str | None, repository: str | None, secret_stdin: bool, output: str) -> None:
+    """Why USER (or a robot, "anonymous", or somebody of a directory who has never come) may or may not do ACTION on
+    REPOSITORY (or a project).
 
     ACTION is pull, push, delete, or resource:action such as member:create. Or only the id of a decision, as refusals
     print it: what was asked, what decided, and what would now. Exit status 0: allowed (now), 12: denied.
@@ -100,11 +103,14 @@ def explain(user: str, action: str | None, repository: str | None, output: str) 
     if "/" in repository and not is_repository(repository):
         raise BadRequest(f"{repository} is no repository name: lower case, project/name")
     project = project_of(repository)
-    found = explain_decision(_who(user), _permission(action), project, load_project(db.session.execute, project))
+    secret = sys.stdin.readline().strip() if secret_stdin else ""
+    found = _explained(user, secret, _permission(action), project, repository if "/" in repository else "")
     if output == "json":
         click.echo(json.dumps(asdict(found) | {"repository": repository}, indent=2))
     else:
         click.echo(f"{'allowed' if found.allowed else 'denied'}: {found.reason}")
+        for note in found.notes:
+            click.echo(f"  {note}")
     if not found.allowed:
         sys.exit(_EXIT_DENIED)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from authsvc.rbac.permissions import Permission
 from authsvc.rbac.policy import Rule, roles_granting, why
-from authsvc.rbac.principal import Principal, ProjectRef
+from authsvc.rbac.principal import Principal, ProjectRef, permitted
 from authsvc.rbac.roles import strongest
 
 
@@ -21,17 +21,20 @@ class Explanation:
     rule: str
     role: str
     reason: str
+    notes: tuple[str, ...] = ()
 
 
-def explain(who: Principal, permission: Permission, project_name: str, project: ProjectRef | None) -> Explanation:
+def explain(
+    who: Principal, permission: Permission, project_name: str, project: ProjectRef | None, repository: str = ""
+) -> Explanation:
     """Explain the decision that `policy.can` makes for the same arguments."""
     name = who.name or "anybody without login"
     held = strongest(who.roles_in(project))
-    grant = why(who, permission, project) if project is not None else None
+    grant = why(who, permission, project, repository) if project is not None else None
     if project is None:
         rule, reason = "no such project", f"there is no project {project_name}; somebody has to create it first"
     elif grant is None:
-        rule, reason = "default deny", _denial(name, permission, project, held.label if held else "")
+        rule, reason = "default deny", _denial(who, permission, project, held.label if held else "")
     elif grant.rule is Rule.SYSTEM_ADMIN:
         rule, reason = grant.rule, f"{name} is a system administrator"
     elif grant.rule is Rule.PERMISSION:
@@ -52,7 +55,14 @@ def explain(who: Principal, permission: Permission, project_name: str, project: 
     )
 
 
-def _denial(name: str, permission: Permission, project: ProjectRef, held: str) -> str:
+def _denial(who: Principal, permission: Permission, project: ProjectRef, held: str) -> str:
+    name = who.name or "anybody without login"
+    if who.limits is not None and not permitted(who.limits, permission, project):
+        return f"this credential is limited to other things than {permission} in {project.name}, whatever {name} may"
+    if patterns := who.bound_to(project, permission):
+        return f"{name} was given {permission} in {project.name} on {', '.join(patterns)} only"
+    if who.kind in ("robot", "workload"):
+        return f"{name} was not given {permission} in {project.name}, which whoever manages it can do"
     standing = f"{name} is {held} in {project.name}" if held else f"{name} holds no role in {project.name}"
     granting = [role.label for role in roles_granting(permission)]
     if not granting:

@@ -11,12 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.artifacts.models import Damage
 from authsvc.core.certificate_files import trouble
 from authsvc.core.db import db, present, reading, utcnow
+from authsvc.core.kept import Kept
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
@@ -24,6 +26,7 @@ from authsvc.jobs.models import ERROR, FINAL, Execution, Lease
 
 WORKER_LEASE = "worker"
 WORKER_LEASE_LENGTH = timedelta(seconds=9)
+_LONGEST_KEPT = 30.0  # seconds
 _LONGEST_BACKLOG = timedelta(minutes=2)
 _NO_SPACE, _LITTLE_SPACE = 64 * 1024 * 1024, 0.05  # bytes; a share of the whole
 
@@ -40,6 +43,15 @@ class Component:
     @property
     def status(self) -> str:
         return "unhealthy" if self.error else "healthy"
+
+
+class Looks:
+    """One at a time in a process: anybody may ask, and a part may be silent for seconds. Whoever comes meanwhile is told what was
+    found last."""
+
+    def __init__(self) -> None:
+        settings: Settings = current_app.config["TIDEGATE"]
+        self.latest = Kept(lambda: check(settings), 0, _LONGEST_KEPT)
 
 
 def check(settings: Settings) -> list[Component]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from authsvc.authn import lockout
 from authsvc.cli import cli
 from authsvc.core.db import db
+from authsvc.rbac.roles import Role
 from authsvc.users import service as users
 from tests.support.console import Run
 from tests.support.world import PASSWORD, World, basic
@@ -69,3 +70,47 @@ def test_commands_without_a_database_say_so(world: World) -> None:
     refused = CliRunner(env=elsewhere).invoke(cli, ["users", "list"])
     assert refused.exit_code == 1
     assert "there is no database /nonexistent/tidegate.db: `authsvc prepare` makes one" in refused.stderr
+
+
+def test_explain_says_what_decides(world: World, run: Run) -> None:
+    world.project("web", 1)
+    alice = world.user("alice")
+    world.member("web", "alice", Role.DEVELOPER)
+    world.user("bob")
+    body = {"name": "ci", "projects": ["web"], "actions": ["pull"], "networks": ["10.0.0.0/8"]}
+    token = world.api("POST", f"/users/{alice}/access-tokens", "alice", json=body).get_json()["token"]
+    robot = run("robots", "create", "web", "ci", "--action", "pull").stdout.strip()
+
+    def said(*arguments: str, stdin: str = "") -> tuple[int, list[str]]:
+        result = run("explain", *arguments, stdin=stdin)
+        return result.exit_code, result.stdout.splitlines() or [result.output]
+
+    assert said("alice", "push", "web/api") == (
+        0,
+        ["allowed: alice is developer in web, and that role has repository:push", "  role: developer by own membership"],
+    )
+    assert said("alice", "push", "web/api", "--secret-stdin", stdin=token) == (
+        12,
+        [
+            "denied: this credential is limited to other things than repository:push in web, whatever alice may",
+            "  the secret is good from 10.0.0.0/8 only",
+            "  role: developer by own membership",
+            "  without the secret's limits: allowed, alice is developer in web, and that role has repository:push",
+        ],
+    )
+    assert said("alice", "pull", "web/api", "--secret-stdin", stdin=token)[0] == 0
+    assert said("bob", "pull", "web/api", "--secret-stdin", stdin=token)[0] not in (0, 12), "it is not bob's"
+    assert said("alice", "pull", "web/api", "--secret-stdin", stdin=PASSWORD)[0] not in (0, 12)
+    assert said("robot$web+ci", "pull", "web/api", "--secret-stdin", stdin=robot)[0] == 0
+    assert said("robot$web+ci", "push", "web/api") == (
+        12,
+        ["denied: robot$web+ci was not given repository:push in web, which whoever manages it can do"],
+    )
+    for number in range(10):
+        world.client.get("/service/token", headers=basic("bob", f"wrong {number}"))
+    status, lines = said("bob", "pull", "web/api")
+    assert (status, lines[1]) == (
+        12,
+        "  10 wrong passwords are counted: strangers' addresses are locked out (authsvc lockouts clear bob)",
+    )
+    assert said("nobody-at-all", "pull", "web/api")[0] not in (0, 12)

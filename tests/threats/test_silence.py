@@ -16,6 +16,7 @@ from authsvc.core import kept, outgoing
 from authsvc.core.errors import Unavailable
 from authsvc.core.kept import Kept
 from authsvc.core.outgoing import ask_json
+from authsvc.system import health
 from tests.support.issuer import CiIssuer
 from tests.support.waiting import eventually
 from tests.support.world import World, basic
@@ -153,6 +154,28 @@ def test_name_servers_that_are_silent_hold_nobody(monkeypatch: pytest.MonkeyPatc
         silent.set()
         eventually(lambda: outgoing._lookups._value == 2)
         outgoing.connect("127.0.0.1", server.port, LOOPBACK, 5).close()
+
+
+def test_a_silent_part_is_looked_at_once(town: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many strangers ask how everything is."""
+    looks, silent = [], threading.Event()
+
+    def look(name: str, *_: str) -> health.Component:
+        looks.append(name)
+        silent.wait(60)
+        return health.Component(name, "silent")
+
+    assert town.client.get("/api/v2.0/health").status_code == 200
+    monkeypatch.setattr(health, "_at", look)
+    with ThreadPoolExecutor(8) as crowd:
+        first = crowd.submit(town.client.get, "/api/v2.0/health")
+        eventually(lambda: looks)
+        others = list(crowd.map(town.client.get, ["/api/v2.0/health"] * 7))
+        assert looks == ["registry"]
+        silent.set()
+        assert {answer.status_code for answer in (*others, first.result())} == {200}
+    found = {part["name"]: part.get("error") for part in first.result().get_json()["components"]}
+    assert found["registry"] == "silent"
 
 
 class Clock:

@@ -15,6 +15,7 @@ from authsvc.core.errors import BadRequest
 from authsvc.rbac.roles import Role
 from tests.authn.ldap.test_login import configure, give
 from tests.support import slapd
+from tests.support.console import runner
 from tests.support.fakeldap import fake_ldap, result
 from tests.support.slapd import Slapd
 from tests.support.world import PASSWORD, World
@@ -249,3 +250,30 @@ def test_whatever_a_name_holds_it_stays_a_value(name: str) -> None:
     assert not set(value) & set("*()\0")
     unescaped = re.sub(rb"\\([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), value.encode())
     assert unescaped.decode() == name
+
+
+def test_explain_knows_people_who_have_never_come(connected: World) -> None:
+    """By the groups that their directory says."""
+    connected.project("web", 1)
+    group = {"role_id": 2, "member_group": {"group_type": 1, "ldap_group_dn": slapd.group_dn("developers")}}
+    assert connected.api("POST", "/projects/web/members", "admin", json=group).status_code == 201
+    run = runner(connected)
+
+    def said(name: str, action: str) -> tuple[int, str]:
+        result = run("explain", name, action, "web/api")
+        return result.exit_code, result.output
+
+    status, text = said("alice", "push")
+    assert (status, text.splitlines()) == (
+        0,
+        [
+            "allowed: alice is developer in web, and that role has repository:push",
+            "  alice has never come; the directory default knows him: new here; developer in web by developers",
+        ],
+    )
+    assert said("alice", "delete")[0] == 12
+    assert said("dave", "push")[0] == 12
+    assert said("nobody-at-all", "push")[0] not in (0, 12)
+    assert {user["username"] for user in connected.api("GET", "/users", "admin").get_json()} == {"admin"}, "nobody came aboard"
+    connected.token(who="alice")
+    assert said("alice", "push")[1].splitlines()[1] == "  role: developer by group developers"

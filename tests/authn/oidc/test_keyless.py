@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from authsvc.authn.backends.keyless.commands import trust as trust_command
 from authsvc.authn.backends.oidc import provider
+from authsvc.authn.commands import explain
 from authsvc.core.settings import Settings
 from authsvc.projects import service as projects
 from authsvc.wsgi import Front
@@ -135,6 +136,24 @@ def test_why_a_token_does_not_fit(ci: World, issuer: CiIssuer) -> None:
     }
     assert said(issuer.token(ref="refs/heads/x", repository="other")).exit_code == 12
     assert said("nonsense").exit_code != 0
+
+
+def test_explain_goes_by_a_jobs_token(ci: World, issuer: CiIssuer) -> None:
+    trust(ci, issuer, repositories="site-*", actions=["push"])
+    trust(ci, issuer, name="tags", claims={"ref": "refs/tags/*"}, actions=["pull"])
+
+    def said(action: str, repository: str, token: str) -> Result:
+        settings = ci.front.flask.config["TIDEGATE"]
+        return CliRunner().invoke(explain, ["oidc", action, repository, "--secret-stdin"], obj=settings, input=token)
+
+    assert said("push", "web/site-a", issuer.token()).exit_code == 0
+    refused = said("push", "web/other", issuer.token())
+    assert refused.exit_code == 12
+    assert "was given repository:push in web on site-* only" in refused.stdout
+    assert "  trust rule tags: ref is refs/heads/main, and the rule wants refs/tags/*" in refused.stdout
+    misfit = said("push", "web/site-a", issuer.token(ref="refs/heads/x", repository="other"))
+    assert "no trust rule fits the token" in str(misfit.exception)
+    assert misfit.exit_code not in (0, 12)
 
 
 @pytest.mark.parametrize(

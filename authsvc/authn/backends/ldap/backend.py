@@ -263,11 +263,16 @@ def aboard(username: str) -> User | None:
         Unavailable: a directory does not answer.
         InvalidCredentials: the name is somebody else's here.
     """
-    proof = outside(("directories", username), lambda: _look_up(username))
+    proof = outside(("directories", username), lambda: look_up(username))
     return users.get(onboard(proof).account_id) if proof is not None else None
 
 
-def _look_up(username: str) -> Proof | None:
+def look_up(username: str) -> Proof | None:
+    """What the directories say of somebody, in no transaction; None if none knows him.
+
+    Raises:
+        Unavailable, NotFound: as `asking`.
+    """
     with reading():
         asked = directories()
     for named in asked:
