@@ -137,6 +137,17 @@ class Schema(Bounded):
         return {key: value for key, value in data.items() if value or key in self.always}
 
 
+class StrictSchema(Schema):
+    """Input beyond Harbor's API: a field that it does not name is refused, since it may be a limit that was misspelt. What it
+    only shows may be sent back."""
+
+    @ma.pre_load
+    def _refuse_unknown(self, data: Any, **_: Any) -> Any:
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            raise ma.ValidationError({name[:64]: ["there is no such field"] for name in sorted(unknown)})
+        return data
+
+
 class PageArguments(Bounded):
     """The query string of every list: which part of it."""
 

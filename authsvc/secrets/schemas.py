@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import Schema, Time
+from authsvc.core.api import Schema, StrictSchema, Time
 
 
 class SecretSchema(Schema):
@@ -24,7 +24,7 @@ class AccessTokenSchema(SecretSchema):
     networks = fields.List(fields.String())
 
 
-class AccessTokenCreateSchema(Schema):
+class AccessTokenCreateSchema(StrictSchema):
     nullable = frozenset({"days"})
 
     name = fields.String(required=True, validate=validate.Length(1, 255))

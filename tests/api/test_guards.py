@@ -58,13 +58,16 @@ SECRET = re.compile(r"password|secret|salt|token|hash|digest_key|sealed|epoch")
 
 # Rows that come and go with logins, and those in the order of ids that are drawn.
 BESIDE = {LoginLock.__tablename__, LoginFailure.__tablename__, Decision.__tablename__}
-# Their bodies are maps of what can be set, and refuse all else; that is tested where they are.
-MAPS = ("/configurations", "/metadatas/", "/metadatas/{meta_name}")
+# Their bodies refuse all else than can be set; that is tested where they are.
+STRICT = (
+    "/configurations", "/metadatas/", "/metadatas/{meta_name}", "/access-tokens", "/trust-rules", "/directories/{name}",
+    "/providers/{name}", "/trace",
+)  # fmt: skip
 
 
 def _writes() -> Iterator[Operation]:
     for one in OPERATIONS:
-        if isinstance(one.body, dict) and one.status < 300 and not one.path.endswith(MAPS):
+        if isinstance(one.body, dict) and one.status < 300 and not one.path.endswith(STRICT):
             yield one
 
 

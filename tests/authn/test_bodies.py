@@ -87,3 +87,18 @@ def test_anything_anywhere(filled: World, method: str, path: str, body: dict[str
         )
         assert response.status_code < 500, (raw[:20], response.text)
     assert asked >= 14 * (1 + len(body))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/users/1/access-tokens"), ("POST", "/system/trust-rules"), ("PUT", "/ldap/directories/x"),
+        ("PUT", "/system/oidc/providers/x"), ("POST", "/ldap/trace"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_is_misspelt_is_refused(filled: World, method: str, path: str) -> None:
+    """Where no client of Harbor's sends fields of its own."""
+    (body,) = (dict(body) for known_method, known_path, body in BODIES if (known_method, known_path) == (method, path))
+    refused = filled.api(method, path, "admin", json=body | {"project": ["web"], "netwroks": ["10.0.0.0/8"]})
+    assert refused.status_code == 422
+    assert "netwroks: there is no such field" in refused.get_json()["errors"][0]["message"]

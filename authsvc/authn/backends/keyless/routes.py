@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from authsvc.authn.backends.keyless import service
-from authsvc.core.api import Blueprint, PageArguments, Schema, Time, created, page_of
+from authsvc.core.api import Blueprint, PageArguments, StrictSchema, Time, created, page_of
 from authsvc.core.db import db
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin
@@ -13,7 +13,7 @@ from authsvc.rbac.guard import require_sysadmin
 blueprint = Blueprint("trust-rules", __name__, url_prefix="/system/trust-rules", description="Keyless CI")
 
 
-class TrustRuleSchema(Schema):
+class TrustRuleSchema(StrictSchema):
     always = frozenset({"enabled"})
 
     id = fields.Integer(dump_only=True)

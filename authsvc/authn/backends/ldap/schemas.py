@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from authsvc.core.api import Schema
+from authsvc.core.api import Schema, StrictSchema
 
 _SHORT = validate.Length(max=1024)
 
@@ -48,7 +48,7 @@ class LdapGroupSchema(Schema):
     ldap_group_dn = fields.String(attribute="dn")
 
 
-class TraceRequestSchema(Schema):
+class TraceRequestSchema(StrictSchema):
     source = fields.String(load_default="default", validate=_SHORT)
     username = fields.String(load_default="", validate=_SHORT)
     password = fields.String(load_default="", validate=_SHORT, load_only=True)
@@ -65,7 +65,7 @@ class StepSchema(Schema):
     milliseconds = fields.Float()
 
 
-class DirectorySchema(Schema):
+class DirectorySchema(StrictSchema):
     always = frozenset({"enabled", "position"})
 
     name = fields.String(dump_only=True)

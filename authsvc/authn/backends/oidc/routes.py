@@ -10,7 +10,7 @@ from authsvc.authn.backends.oidc import settings as oidc_settings
 from authsvc.authn.backends.oidc.backend import KIND, redirect_uri
 from authsvc.authn.backends.oidc.provider import Issuer
 from authsvc.authn.onboarding import origin_of
-from authsvc.core.api import Blueprint, Schema
+from authsvc.core.api import Blueprint, Schema, StrictSchema
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, PreconditionFailed, Unavailable
 from authsvc.core.repeat import outside
@@ -30,7 +30,7 @@ class OidcPingSchema(Schema):
     verify_cert = fields.Boolean(load_default=True)
 
 
-class ProviderSchema(Schema):
+class ProviderSchema(StrictSchema):
     always = frozenset({"enabled", "position"})
 
     name = fields.String(dump_only=True)
