@@ -41,7 +41,7 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
     if db.session.scalar(select(Project.id).where(Project.name == name)):
         raise Conflict(f"project {name} exists already")
     limit = configuration.value("storage_per_project")
-    project = Project(name=name, owner_id=owner_id, settings={}, storage_limit=limit)
+    project = Project(name=name, owner_id=owner_id, public=False, settings={}, storage_limit=limit)
     _apply(project, metadata or {})
     db.session.add(project)
     db.session.flush()
