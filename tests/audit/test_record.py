@@ -80,7 +80,11 @@ def test_what_one_request_changed_is_not_told_of_another(world: World) -> None:
     world.project("web", 1)
     world.api("PUT", "/projects/web", "admin", json={"metadata": {"public": "true"}})
     world.api("POST", "/projects", "admin", json={"project_name": "api"})
-    assert last(world, "create", "project")["changes"] == {"storage_limit": [None, -1], "role": [None, 1]}
+    assert last(world, "create", "project")["changes"] == {
+        "public": [None, False],
+        "storage_limit": [None, -1],
+        "role": [None, 1],
+    }
     with world.changes():
         audit.record("x", "update", "nothing", "x")
     assert "changes" not in last(world, "update", "nothing")
