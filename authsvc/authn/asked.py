@@ -84,8 +84,7 @@ def _known(name: str, account: Account, secret: str) -> Somebody:
 
 def _lock(who: Principal) -> Iterator[str]:
     settings: Settings = current_app.config["TIDEGATE"]
-    counted = db.session.execute(lockout.failures()).all() if who.kind == "user" else []
-    wrong = sum(row.failures for row in counted if row.account == who.name.casefold())
+    wrong = lockout.counted_for(who.name) if who.kind == "user" else 0
     if wrong >= settings.login_attempts:
         yield f"{wrong} wrong passwords are counted: strangers' addresses are locked out (authsvc lockouts clear {who.name})"
 

@@ -149,6 +149,15 @@ def failures() -> Select[str, str, int, datetime]:
     )
 
 
+def counted_for(name: str) -> int:
+    """How many different wrong passwords are counted for an account now, from wherever. Needs a transaction."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    account, _ = _account(name, glance(name), robots.prefix())
+    since = utcnow() - timedelta(seconds=settings.login_window_seconds)
+    theirs = (LoginFailure.account == account, LoginFailure.at > since)
+    return db.session.scalar(select(func.count(LoginFailure.digest.distinct())).where(*theirs)) or 0
+
+
 def clear(actor: str, name: str) -> None:
     """Forget what was counted for an account or an address: both may log in again at once.
 

@@ -1,7 +1,7 @@
 """Passwords chosen by people: argon2id (RFC 9106), and a bulkhead around it.
 
-A hash takes tens of milliseconds of a core by design. So at most one runs at a time in a process and some wait; a flood
-of wrong passwords then costs its senders a 429, not everybody else the API.
+A hash takes tens of milliseconds of a core by design. So they run on half of the host's cores at most, and of each
+process some wait; a flood of wrong passwords then costs its senders a 429, not everybody else the API.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_LENGTH = 8
 MAX_LENGTH = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# One that runs, and those that wait: two thirds of the threads that a process of the API has.
+# Those that run, and those that wait: two thirds of the threads that a process of the API has.
 _places = threading.BoundedSemaphore(8)
 _PATIENCE = 5.0  # seconds
 

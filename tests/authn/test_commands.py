@@ -107,7 +107,8 @@ def test_explain_says_what_decides(world: World, run: Run) -> None:
         ["denied: robot$web+ci was not given repository:push in web, which whoever manages it can do"],
     )
     for number in range(10):
-        world.client.get("/service/token", headers=basic("bob", f"wrong {number}"))
+        for address in ("192.0.2.1", "192.0.2.2"):  # the same password from two places is one
+            world.client.get("/service/token", headers=basic("bob", f"wrong {number}") | {"X-Real-IP": address})
     status, lines = said("bob", "pull", "web/api")
     assert (status, lines[1]) == (
         12,
