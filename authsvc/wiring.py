@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from flask import Blueprint as PageBlueprint
+from flask import Flask
 
 import authsvc.additions.routes
 import authsvc.allowlist.routes
@@ -35,6 +37,7 @@ import authsvc.inbox.tasks
 import authsvc.jobs.routes
 import authsvc.jobs.tasks
 import authsvc.labels.routes
+import authsvc.nodes.models
 import authsvc.notification.routes
 import authsvc.projects.routes
 import authsvc.quota.check
@@ -58,11 +61,13 @@ from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.authn.backends.oidc import backend as oidc
 from authsvc.authn.backends.oidc import standing as oidc_standing
 from authsvc.core.api import Blueprint
+from authsvc.core.db import reading
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.gate.checks import Checks, ReadCheck, UploadCheck, WriteCheck
 from authsvc.jobs.context import Job
+from authsvc.token import leaves
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore
 
@@ -158,13 +163,15 @@ EVERY: dict[str, Callable[[Settings], int]] = {
 }
 
 
-def make_issuer(settings: Settings) -> Issuer:
+def make_issuer(settings: Settings, app: Flask) -> Issuer:
     """The issuer of this installation."""
-    return Issuer(
-        KeyStore(Layout(settings).keys),
-        issuer=settings.token_issuer,
-        audience=settings.token_service,
-    )
+    keys = KeyStore(Layout(settings).keys)
+
+    def elsewhere(key_id: str) -> EllipticCurvePublicKey | None:
+        with app.app_context(), reading():
+            return leaves.public_key(keys.authority, key_id)
+
+    return Issuer(keys, issuer=settings.token_issuer, audience=settings.token_service, elsewhere=elsewhere)
 
 
 def internal_registry(settings: Settings, issuer: Issuer, process: str) -> RegistryClient:

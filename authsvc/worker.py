@@ -57,7 +57,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_base(settings)
         self._settings = settings
-        self._issuer = make_issuer(settings)
+        self._issuer = make_issuer(settings, self.app)
         self._keys = KeyStore(Layout(settings).keys)
         self._stop = threading.Event()
         self._start_time = utcnow()

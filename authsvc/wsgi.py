@@ -57,9 +57,8 @@ def create_front(*, passwords_elsewhere: bool = False) -> Front:
 
 
 def create_watched_front() -> Front:
-    """For servers that sign tokens, and whose workers nobody looks after when they hang:
-    `granian --factory authsvc.wsgi:create_watched_front`. It is called in each worker. Whoever shows a password is sent on to the
-    API's processes, so that no number of guesses takes time from machines."""
+    """For servers that sign tokens, and whose workers nobody looks after when they hang (`granian_server`). It is called in each
+    worker. Whoever shows a password is sent on to the API's processes, so that no number of guesses takes time from machines."""
     front = create_front(passwords_elsewhere=True)
     pulse.begin(Layout(front.settings).pulse)
     return front

@@ -7,6 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -48,6 +49,15 @@ def load(key_pem: bytes, certificate_pem: bytes) -> Pair:
 def is_of_the_future(certificate: x509.Certificate) -> bool:
     """Whether it was made while our clock was far ahead, so that nobody takes it now."""
     return certificate.not_valid_before_utc > utcnow()
+
+
+def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether that authority made it, and no other one of the same name."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def authority(name: str, years: int) -> Pair:

@@ -84,6 +84,7 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 STRICT = False  # tests are
+_PATIENT = 60.0  # seconds for which a change of the schema waits for another one
 SQLITE_SYNCHRONOUS = "FULL"  # what was committed survives a power cut
 
 
@@ -113,7 +114,7 @@ def patient_connection() -> Iterator[Connection]:
     url = db.engine.url
     engine = create_engine(url, **engines.options(url, patient=True))
     if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine, foreign_keys=False)
+        _tune_sqlite(engine, foreign_keys=False, wait=_PATIENT)
     try:
         with engine.connect() as connection:
             yield connection
@@ -121,7 +122,7 @@ def patient_connection() -> Iterator[Connection]:
         engine.dispose()
 
 
-def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
+def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True, wait: float = turns.WAIT) -> None:
     engine.dialect.statement_compiler = engines.Sqlite
 
     @event.listens_for(engine, "connect")
@@ -131,7 +132,7 @@ def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
             "journal_mode=WAL",
             f"synchronous={SQLITE_SYNCHRONOUS}",
             f"foreign_keys={foreign_keys}",
-            f"busy_timeout={turns.WAIT * 1000:.0f}",
+            f"busy_timeout={wait * 1000:.0f}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -141,7 +142,7 @@ def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
             if read_only.get():
                 connection.exec_driver_sql("BEGIN")
             else:
-                turns.begin(connection)
+                turns.begin(connection, wait)
 
     @event.listens_for(engine, "checkin")
     def end(connection: object, record: object) -> None:

@@ -35,6 +35,11 @@ class Layout:
         return self.tls / "server.crt"
 
     @property
+    def master_key(self) -> Path:
+        """What the secrets that nodes share are sealed with in the database."""
+        return self.settings.master_key_file or self.secrets / "master-key"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 

@@ -33,7 +33,7 @@ def upgrade(app: Flask) -> bool:
 
 
 def _upgrade(connection: Connection) -> bool:
-    with _locked(connection):
+    with locked(connection):
         found = present(connection)
         if found > newest():
             raise newer(found)
@@ -79,8 +79,9 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
 
 
 @contextmanager
-def _locked(connection: Connection) -> Iterator[None]:
-    """SQLite: the transaction (BEGIN IMMEDIATE) is the lock. The others: an advisory one, until the connection is closed.
+def locked(connection: Connection) -> Iterator[None]:
+    """One process at a time, of all nodes, until the connection's transaction ends. SQLite: the transaction (BEGIN IMMEDIATE) is
+    the lock. The others: an advisory one, on MariaDB until the connection is closed.
 
     Raises:
         Unavailable: another process has been at it for a minute.

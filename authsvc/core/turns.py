@@ -24,15 +24,15 @@ _PRIMARY = 0xFF  # of an extended result code
 _own = threading.local()  # `is_writing`, and `end`: when it was over
 
 
-def begin(connection: Connection) -> None:
+def begin(connection: Connection, wait: float = WAIT) -> None:
     """Begin to write, when it is our turn.
 
     Raises:
-        sqlalchemy.exc.OperationalError: it was not, for so long.
+        sqlalchemy.exc.OperationalError: it was not, for `wait` seconds.
     """
     if time.monotonic() - getattr(_own, "end", 0.0) < _MOMENT:
         time.sleep(_MOMENT)
-    deadline = time.monotonic() + WAIT
+    deadline = time.monotonic() + wait
     raw: Any = connection.connection.dbapi_connection
     raw.execute("PRAGMA busy_timeout=0")
     try:
@@ -41,7 +41,7 @@ def begin(connection: Connection) -> None:
         if not raw.in_transaction:
             connection.exec_driver_sql(_BEGIN)  # says what is wrong
     finally:
-        raw.execute(f"PRAGMA busy_timeout={WAIT * 1000:.0f}")
+        raw.execute(f"PRAGMA busy_timeout={wait * 1000:.0f}")
     _own.is_writing = True
 
 

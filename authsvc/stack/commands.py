@@ -17,7 +17,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.stack import lock
+from authsvc.stack import lock, rendering
 from authsvc.stack import prepare as preparation
 from authsvc.stack.selftest import trouble as tested
 from authsvc.stack.up import RELOAD, RESTART
@@ -31,6 +31,7 @@ def prepare(settings: Settings) -> None:
     """Make keys, certificates, database and configuration files; what exists stays."""
     with lock.held(Layout(settings)):
         ready = preparation.prepare(create_base(settings), settings)
+        rendering.on_host(settings, ready.certificate, ready.key)
     click.echo(f"prepared {ready.layout.root}; configuration files are in {ready.layout.config}")
     if ready.first_password.exists():
         click.echo(

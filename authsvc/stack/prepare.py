@@ -3,63 +3,52 @@
 from __future__ import annotations
 
 import os
-import resource
 import secrets
 import shutil
-import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
-from authsvc.core import addresses, proxy, schema, sealing, standing
-from authsvc.core.addresses import bracketed
-from authsvc.core.crypto import read_private, write_private
+from authsvc.core import schema, sealing, standing
+from authsvc.core.crypto import write_private
 from authsvc.core.db import db, reading, transaction
-from authsvc.core.errors import DomainError
+from authsvc.core.errors import Conflict, Unavailable
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.nodes import shared
 from authsvc.projects import service as projects
 from authsvc.stack import tls
+from authsvc.stack.rendering import NGINX_USER, NotReady
+from authsvc.token import leaves
 from authsvc.token.keys import KeyStore
 from authsvc.users import service as users
 from authsvc.users.models import User
-from authsvc.users.passwords import choose
+from authsvc.users.passwords import Chosen, choose
 
-SOURCE = Path(__file__).parent.parent.parent
-TEMPLATES = {
-    "nginx/nginx.conf.j2": "nginx.conf",
-    "registry-config/config.yml.j2": "registry.yml",
-    "authsvc/stack/supervisord.conf.j2": "supervisord.conf",
-}
-PACKAGES = "nginx docker-registry"  # Debian's, with what we run but do not bring
-# Whatever it stands before ends with who started it.
-LEASH = ("setpriv", "--pdeathsig", "TERM")
-NGINX_USER = "www-data"  # Debian's
 ADMIN = "admin"
-
-
-class NotReady(DomainError):
-    """Something that only the operator can put right."""
-
-    code = "PRECONDITION"
+_PATIENCE, _PAUSE = 60.0, 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`first_password`: the file with the first administrator's password, until it has been shown once."""
+    """`certificate` and `key`: what nginx serves. `first_password`: the file with the first administrator's password, until it
+    has been shown once."""
 
     layout: Layout
+    certificate: Path
+    key: Path
     first_password: Path
 
 
 def prepare(app: Flask, settings: Settings) -> Prepared:
-    """Make the state directory, keys, certificates, secrets, database and first administrator; render the configuration.
+    """Make the state directory, keys, certificates, secrets, database and first administrator.
 
     Raises:
-        NotReady: a program is missing; the text names the package to install.
+        NotReady: the state directory is somebody else's.
         Unavailable, PreconditionFailed: the database cannot be used, is of a newer release, or is empty and should not be.
     """
     layout = Layout(settings)
@@ -70,17 +59,43 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
         _require_own(directory)
     _require_own(layout.keys)
     _show_blobs_to_nginx(layout)
-    KeyStore(layout.keys).prepare()
+    schema.upgrade(app)
+    keys = KeyStore(layout.keys)
+    shared.settle(app, layout, lambda: _make_secrets(settings, keys))
+    first_password = layout.secrets / "first-admin-password"
+    with app.app_context():
+        _patiently(lambda: _announce(keys))
+        _patiently(lambda: _first_admin(first_password))
+    return Prepared(layout, *tls.prepare(settings), first_password)
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Where nodes begin at the same time, and one that changes the schema holds up all others."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return work()
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _announce(keys: KeyStore) -> None:
+    with transaction():
+        leaves.announce(keys.leaves()[0])
+
+
+def _make_secrets(settings: Settings, keys: KeyStore) -> None:
+    """What is missing."""
+    layout = Layout(settings)
+    keys.prepare()
     sealing.prepare(layout)
     for path in (layout.webhook_secret, layout.registry_http_secret, layout.proxy_secret):
         if not path.exists():
             write_private(path, secrets.token_hex(32))
-    render(settings, *tls.prepare(settings))
-    schema.upgrade(app)
-    first_password = layout.secrets / "first-admin-password"
-    with app.app_context():
-        _first_admin(first_password)
-    return Prepared(layout, first_password)
+    if settings.tls_certificate is None:
+        tls.prepare(settings)
 
 
 def _require_own(directory: Path) -> None:
@@ -111,59 +126,6 @@ def _show_blobs_to_nginx(layout: Layout) -> None:
         layout.root.chmod(0o711)
 
 
-def render(settings: Settings, certificate: Path, key: Path) -> None:
-    """Write the configuration files of nginx, the registry and the supervisor."""
-    layout = Layout(settings)
-    environment = Environment(
-        loader=FileSystemLoader(SOURCE),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - not HTML
-    )
-    values = {
-        "settings": settings,
-        "layout": layout,
-        "keys": KeyStore(layout.keys),
-        "certificate": certificate,
-        "key": key,
-        "source": SOURCE,
-        "python": Path(sys.executable),
-        "nginx": _program("nginx"),
-        "registry": _program(settings.registry_program),
-        "files": _files(),
-        "parse_address": addresses.parse,
-        "listen": [bracketed(host) for host in settings.listen_hosts],
-        "leash": " ".join(LEASH),
-        "is_root": os.geteuid() == 0,
-        "nginx_user": NGINX_USER,
-        "blobs_root": layout.storage / "docker" / "registry" / "v2",
-        "proxy_secret_header": proxy.HEADER,
-        "proxy_secret": read_private(layout.proxy_secret).decode().strip(),
-        "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
-        "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),
-    }
-    for template, name in TEMPLATES.items():
-        write_private(layout.config / name, environment.get_template(template).render(values))
-
-
-def _files() -> int:
-    """How many each process of nginx may have open: what the system lets, whatever the shell that started us is set to."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return 65_536 if limit == resource.RLIM_INFINITY else min(limit, 65_536)
-
-
-def _program(program: str) -> str:
-    path = shutil.which(program, path=_search_path())
-    if path is None:
-        raise NotReady(f"{program} is not installed; on Debian: sudo apt-get install --no-install-recommends {PACKAGES}")
-    return path
-
-
-def _search_path() -> str:
-    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])  # where nginx is for ordinary users
-
-
 def _first_admin(file: Path) -> None:
     """The first administrator, with a generated password, and Harbor's public project `library`."""
     with reading():
@@ -173,6 +135,13 @@ def _first_admin(file: Path) -> None:
     password = secrets.token_urlsafe(18)
     write_private(file, password)  # first the file: a password that nobody can read would lock everybody out
     chosen = choose(password)
+    try:
+        _make_first(chosen)
+    except Conflict:  # another node has, at the same moment
+        file.unlink()
+
+
+def _make_first(chosen: Chosen) -> None:
     with transaction():
         admin = users.create(
             "tidegate:prepare", username=ADMIN, password=chosen, realname="system admin", sysadmin=True, temporary=True

@@ -12,7 +12,7 @@ from authsvc.core import addresses
 from authsvc.core.addresses import Address
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.stack.prepare import NotReady
+from authsvc.stack.rendering import NotReady
 from authsvc.system import health
 
 _READY_WITHIN = 45.0

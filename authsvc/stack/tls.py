@@ -33,13 +33,12 @@ def prepare(settings: Settings) -> tuple[Path, Path]:
     layout = Layout(settings)
     certificate, key, ca_key = layout.server_certificate, layout.tls / "server.key", layout.tls / "ca.key"
     if not ca_key.exists() or certificates.is_of_the_future(_read(layout.ca_certificate)):
-        certificate.unlink(missing_ok=True)
         authority = certificates.authority(f"Tidegate CA of {socket.gethostname()}", _CA_YEARS)
         write_private(layout.ca_certificate, authority.certificate_pem)
         write_private(ca_key, authority.key_pem)
     hosts = _hosts(settings)
-    if not certificate.exists() or not _serves(certificate, hosts):
-        authority = certificates.load(read_private(ca_key), layout.ca_certificate.read_bytes())
+    authority = certificates.load(read_private(ca_key), layout.ca_certificate.read_bytes())
+    if not certificate.exists() or not _serves(certificate, hosts, authority.certificate):
         leaf = certificates.leaf(hosts[0], authority, _DAYS, hosts)
         write_private(key, leaf.key_pem)
         write_private(certificate, leaf.certificate_pem)
@@ -51,8 +50,10 @@ def _hosts(settings: Settings) -> list[str]:
     return list(dict.fromkeys([host, "localhost", "127.0.0.1"]))
 
 
-def _serves(path: Path, hosts: list[str]) -> bool:
+def _serves(path: Path, hosts: list[str], authority: x509.Certificate) -> bool:
     certificate = _read(path)
+    if not certificates.is_signed_by(certificate, authority):
+        return False
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     has = {str(name.value) for name in names}
     is_good = certificate.not_valid_after_utc - utcnow() > _RENEWED_BEFORE and not certificates.is_of_the_future(certificate)

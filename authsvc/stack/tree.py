@@ -23,7 +23,8 @@ from pathlib import Path
 import structlog
 
 from authsvc.core.layout import Layout
-from authsvc.stack.prepare import LEASH, SOURCE
+from authsvc.stack.parts import SOURCE
+from authsvc.stack.rendering import LEASH
 
 _SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
 _PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL

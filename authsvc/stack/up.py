@@ -16,7 +16,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings, SettingsError
-from authsvc.stack import lock, selftest, tls
+from authsvc.stack import lock, rendering, selftest, tls
 from authsvc.stack import prepare as preparation
 from authsvc.stack.readiness import require_free_ports, wait_until_ready
 from authsvc.stack.rolling import replace_workers
@@ -99,6 +99,7 @@ class Running:
         started = time.monotonic()
         app = create_base(self._settings)
         ready = preparation.prepare(app, self._settings)
+        rendering.on_host(self._settings, ready.certificate, ready.key)
         self._watchdog = Watchdog(self._layout.pulse)
         self._upkeep = Upkeep(self._settings)  # before nginx reads what may be renewed at any moment
         self._tree.start()
@@ -153,9 +154,9 @@ class Running:
         """
         supervisor, registry = (self._layout.config / name for name in ("supervisord.conf", "registry.yml"))
         before = supervisor.read_bytes(), registry.read_bytes()
-        preparation.render(settings, *tls.prepare(settings))
+        rendering.on_host(settings, *tls.prepare(settings))
         if supervisor.read_bytes() != before[0] or registry.read_bytes() != before[1]:
-            preparation.render(self._settings, *tls.prepare(self._settings))
+            rendering.on_host(self._settings, *tls.prepare(self._settings))
             raise Conflict("addresses, the number of processes, or what the registry reads has changed: use `authsvc restart`")
         self._tree.tell("nginx", signal.SIGHUP)
         for program, number in _RELOADED:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from authsvc.core import versioning
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
+from authsvc.token import tasks
 from authsvc.token.keys import KeyStore
 from authsvc.users import service as users
 
@@ -27,9 +27,7 @@ def keys() -> None:
 @on_database
 def rotate(settings: Settings) -> None:
     """Sign with a new key from now on. No restart, and tokens given out before stay good."""
-    identifier = KeyStore(Layout(settings).keys).rotate()
-    versioning.bump(db.session)
-    click.echo(identifier)
+    click.echo(tasks.rotate(KeyStore(Layout(settings).keys)))
 
 
 @keys.command("show")

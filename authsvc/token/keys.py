@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,7 @@ from authsvc.core.db import utcnow
 CA_YEARS = 20
 LEAF_DAYS = 90
 # For how long a leaf that signs no more is kept: longer than any token of its lives.
-_KEPT = timedelta(hours=1)
+KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,19 @@ class KeyStore:
     def prepare(self) -> None:
         """Make what is missing, or was made while the clock was far ahead; what else exists stays."""
         if not self._ca_key.exists() or certificates.is_of_the_future(self._authority().certificate):
-            self._leaf.unlink(missing_ok=True)
             authority = certificates.authority("Tidegate token authority", CA_YEARS)
             write_private(self.bundle, authority.certificate_pem)
             write_private(self._ca_key, authority.key_pem)
-        if not self._leaf.exists() or certificates.is_of_the_future(self._present().certificate):
+        if not self._leaf.exists() or not self._is_good(self._present().certificate):
             self.rotate()
 
-    def rotate(self) -> str:
-        """A new leaf for all tokens from now on; older tokens stay good until they expire. Returns its key id."""
+    def _is_good(self, leaf: x509.Certificate) -> bool:
+        """False of one that is below another authority: ours may have come from another node."""
+        return certificates.is_signed_by(leaf, self.authority) and not certificates.is_of_the_future(leaf)
+
+    def rotate(self, announce: Callable[[x509.Certificate], None] = lambda _: None) -> str:
+        """A new leaf for all tokens from now on, which is announced first; older tokens stay good until they expire. Returns its
+        key id."""
         authority = self._authority()
         with self._alone():
             if self._leaf.exists():
@@ -70,6 +74,7 @@ class KeyStore:
                 encoded = [leaf.public_bytes(serialization.Encoding.PEM) for leaf in retired]
                 write_private(self._previous, b"".join(encoded))
             leaf = certificates.leaf("Tidegate token signer", authority, LEAF_DAYS)
+            announce(leaf.certificate)
             write_private(self._leaf, leaf.key_pem + leaf.certificate_pem)
         return key_id(leaf.key.public_key())
 
@@ -82,6 +87,15 @@ class KeyStore:
             yield
         finally:
             os.close(directory)
+
+    @property
+    def authority(self) -> x509.Certificate:
+        """Below which the keys of all nodes are."""
+        return x509.load_pem_x509_certificate(self.bundle.read_bytes())
+
+    def leaves(self) -> tuple[x509.Certificate, list[x509.Certificate]]:
+        """The one in use, and those before it whose tokens may be about."""
+        return self._present().certificate, self._retired()
 
     def _authority(self) -> certificates.Pair:
         return certificates.load(read_private(self._ca_key), self.bundle.read_bytes())
@@ -128,7 +142,7 @@ class KeyStore:
 
 def _still_about(leaves: list[x509.Certificate]) -> list[x509.Certificate]:
     """Those, the newest first, whose tokens may be about: a leaf has signed until the next one was made."""
-    since = utcnow() - _KEPT - certificates.BACKDATED
+    since = utcnow() - KEPT - certificates.BACKDATED
     successors = zip(leaves[1:], leaves, strict=False)
     return leaves[:1] + [leaf for leaf, successor in successors if successor.not_valid_before_utc > since]
 

@@ -132,6 +132,7 @@ def test_every_table_with_rights_in_it_takes_part() -> None:
         "Robot",
         "RobotPermission",
         "Secret",
+        "SigningLeaf",
         "TrustRule",
         "User",
         "UserGroup",

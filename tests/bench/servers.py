@@ -85,7 +85,7 @@ def server_command(state_dir: Path, port: int, app: str | None = None) -> list[s
     command = shlex.split(config["program:token"]["command"])
     command[command.index("--port") + 1] = str(port)
     if app is not None:
-        command[-1] = app
+        command.append(app)
     return command
 
 

@@ -30,21 +30,28 @@ def _let_through(path: Path) -> None:
 
 @dataclass
 class Stack:
-    """A running stack. `host` is what stands in image names; `admin` is (name, password)."""
+    """A running stack. `host` is what stands in image names; `admin` is (name, password); `front`: the port that clients come to,
+    if it is not its own."""
 
     state_dir: Path
     environ: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     admin: tuple[str, str] = ("admin", "")
     ports: dict[str, int] = field(default_factory=dict)
+    front: int = 0
 
     @property
     def host(self) -> str:
-        return f"localhost:{self.ports['https']}"
+        return f"localhost:{self.front or self.ports['https']}"
 
     @property
     def url(self) -> str:
         return f"https://{self.host}"
+
+    @property
+    def own_url(self) -> str:
+        """Its own nginx, whatever stands before it."""
+        return f"https://localhost:{self.ports['https']}"
 
     @property
     def ca(self) -> Path:
@@ -77,6 +84,7 @@ class Stack:
         ours = {
             "EXTERNAL_URL": self.url,
             "STATE_DIR": str(self.state_dir),
+            "HTTPS_PORT": str(port["https"]),
             "HTTP_PORT": str(port["http"]),
             "DRAIN_SECONDS": "10",
             **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{port[name]}" for name in ("token", "api", "webhook", "registry")},
@@ -144,7 +152,7 @@ class Stack:
         """The processes of one of the supervisor's programs (registry, token, api, webhook, worker, nginx), parents first."""
         marks = {
             "registry": "registry.yml",
-            "token": "-m granian",
+            "token": "-m authsvc.granian_server",
             "api": "create_front()",
             "webhook": "webhook.wsgi:create()",
             "worker": "authsvc.cli worker",

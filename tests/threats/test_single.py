@@ -15,7 +15,8 @@ from authsvc.authn.backends.oidc import settings as oidc_settings
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core import console
 from authsvc.core.errors import PreconditionFailed
-from authsvc.stack.prepare import NotReady, _require_own
+from authsvc.stack.prepare import _require_own
+from authsvc.stack.rendering import NotReady
 from authsvc.users import service as users
 from authsvc.users.passwords import choose
 from tests.support.console import runner

@@ -1,0 +1,1 @@
+"""What the nodes of one installation have in common."""

@@ -1,0 +1,179 @@
+"""A node is the database's URL and the master key: what all of them have comes with these, and nothing else is carried over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from flask import Flask
+from sqlalchemy import func, select
+
+from authsvc.core.base import create_base
+from authsvc.core.db import db
+from authsvc.core.errors import InvalidCredentials, PreconditionFailed
+from authsvc.core.layout import Layout
+from authsvc.core.sealing import seal, unseal
+from authsvc.core.settings import Settings
+from authsvc.nodes import shared
+from authsvc.nodes.models import SharedSecret
+from authsvc.stack.prepare import prepare
+from authsvc.token import leaves, tasks
+from authsvc.token.keys import KeyStore
+from authsvc.users.models import User
+from authsvc.wiring import make_issuer
+
+Make = Callable[..., "Node"]
+
+
+@dataclass(frozen=True)
+class Node:
+    settings: Settings
+    app: Flask
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.settings)
+
+    @property
+    def keys(self) -> KeyStore:
+        return KeyStore(self.layout.keys)
+
+    def files(self) -> dict[str, list[bytes]]:
+        return {name: [path.read_bytes() for path in paths] for name, paths in shared.files(self.layout).items()}
+
+    def prepare(self) -> Node:
+        prepare(self.app, self.settings)
+        return self
+
+
+@pytest.fixture
+def make(make_settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Make]:
+    """Nodes on one database, each with a state directory of its own."""
+    database = make_settings().database_url
+    key = tmp_path / "master-key"
+    key.write_text("a master key of forty characters or more\n")
+    key.chmod(0o600)
+    made: list[Node] = []
+
+    def node(name: str, **changes: object) -> Node:
+        given = {"master_key_file": key, "database_url": database} | changes
+        settings = Settings(state_dir=tmp_path / name, **given)  # type: ignore[arg-type]
+        made.append(Node(settings, create_base(settings)))
+        return made[-1]
+
+    yield node
+    for one in made:
+        with one.app.app_context():
+            db.engine.dispose()
+
+
+def test_a_second_node_joins_with_the_same_two_settings(make: Make) -> None:
+    first, second = make("one").prepare(), make("two").prepare()
+    assert first.files() == second.files()
+    assert first.keys.signer().key_id != second.keys.signer().key_id, "each signs with a key of its own"
+    authority = x509.load_pem_x509_certificate(first.layout.ca_certificate.read_bytes())
+    for node in (first, second):
+        x509.load_pem_x509_certificate(node.layout.server_certificate.read_bytes()).verify_directly_issued_by(authority)
+    with first.app.app_context():
+        sealed = seal("a directory's password")
+    with second.app.app_context():
+        assert unseal(sealed) == "a directory's password"
+    before = first.files()
+    assert first.prepare().files() == before
+
+
+def test_each_takes_the_others_tokens(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a key that was made after it has begun; of one that was replaced for as long as its tokens may live."""
+    first, second = make("one").prepare(), make("two").prepare()
+    ours, theirs = (make_issuer(node.settings, node.app) for node in (first, second))
+    now = int(time.time())
+    old = theirs.issue("alice", [], now).decode()
+    assert ours.verify(old).subject == "alice"
+    with second.app.app_context():
+        tasks.rotate(second.keys)
+    theirs.refresh()
+    new = theirs.issue("alice", [], now).decode()
+    assert ours.verify(new).subject == ours.verify(old).subject == "alice"
+    monkeypatch.setattr(leaves, "utcnow", lambda: datetime.now(UTC) + timedelta(hours=2))
+    another = make_issuer(first.settings, first.app)
+    assert another.verify(new).subject == "alice"
+    with pytest.raises(InvalidCredentials):
+        another.verify(old)
+
+
+def test_a_key_below_another_authority_is_nobodys(make: Make) -> None:
+    """Whoever may write to the database still signs no tokens."""
+    node, stranger = make("one").prepare(), KeyStore(make("two").layout.keys)
+    stranger.bundle.parent.mkdir(parents=True)
+    stranger.prepare()
+    with node.app.app_context():
+        leaves.announce(stranger.leaves()[0])
+        db.session.commit()
+    forged = replace_keys(node, stranger)
+    with pytest.raises(InvalidCredentials):
+        make_issuer(node.settings, node.app).verify(forged)
+
+
+def replace_keys(node: Node, keys: KeyStore) -> str:
+    """A token of that node's issuer, signed with other keys."""
+    issuer = make_issuer(node.settings, node.app)
+    issuer._signer = keys.signer()
+    return issuer.issue("admin", [], int(time.time())).decode()
+
+
+def test_who_has_another_master_key_does_not_join(make: Make, tmp_path: Path) -> None:
+    first = make("one").prepare()
+    other = tmp_path / "other-key"
+    other.write_text("another master key of forty characters...")
+    other.chmod(0o600)
+    for name, key, said in (
+        ("wrong", other, "another master key"),
+        ("none", tmp_path / "there-is-none", "master key is not here"),
+        ("default", None, "master key is not here"),
+    ):
+        stranger = make(name, master_key_file=key)
+        with pytest.raises(PreconditionFailed, match=said):
+            stranger.prepare()
+        assert not any(path.exists() for paths in shared.files(stranger.layout).values() for path in paths)
+        assert stranger.layout.master_key == other or not stranger.layout.master_key.exists()
+    other.write_text("short")
+    with pytest.raises(PreconditionFailed, match="32 characters or more"):
+        make("short", master_key_file=other).prepare()
+    assert make("two").prepare().files() == first.files()
+
+
+def test_an_installation_of_before_keeps_what_it_has(make: Make) -> None:
+    node = make("one", master_key_file=None).prepare()
+    before = node.files()
+    with node.app.app_context():
+        db.session.query(SharedSecret).delete()
+        db.session.commit()
+    node.layout.master_key.unlink()
+    assert node.prepare().files() == before
+    assert make("two", master_key_file=node.layout.master_key).prepare().files() == before
+
+
+def test_nodes_that_begin_at_the_same_moment_agree(make: Make) -> None:
+    nodes = [make(f"node-{number}") for number in range(4)]
+    with ThreadPoolExecutor(4) as crowd:
+        list(crowd.map(Node.prepare, nodes))
+    assert len({str(node.files()) for node in nodes}) == 1
+    with nodes[0].app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(User)) == 1
+    assert sum((node.layout.secrets / "first-admin-password").exists() for node in nodes) == 1
+
+
+def test_the_database_alone_tells_nothing(make: Make) -> None:
+    node = make("one").prepare()
+    with node.app.app_context():
+        kept = "".join(db.session.scalars(select(SharedSecret.sealed)))
+    for contents in node.files().values():
+        for content in contents:
+            assert content.decode().strip() not in kept
+    assert "PRIVATE KEY" not in kept
