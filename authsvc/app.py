@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> Flask:
         read_version = VersionReader(db.db.engine)
     snapshots = Snapshots(read_version)
     authentication = Authentication(app, snapshots, AUTHENTICATORS, settings.credential_cache_seconds)
-    services = Services(settings, read_version, snapshots, authentication, make_issuer(settings, app), UseRecorder(app))
+    services = Services(settings, read_version, snapshots, authentication, make_issuer(settings, read_version), UseRecorder(app))
     app.extensions["tidegate"] = services
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry

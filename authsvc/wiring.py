@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from flask import Blueprint as PageBlueprint
-from flask import Flask
 
 import authsvc.additions.routes
 import authsvc.allowlist.routes
@@ -61,15 +59,15 @@ from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.authn.backends.oidc import backend as oidc
 from authsvc.authn.backends.oidc import standing as oidc_standing
 from authsvc.core.api import Blueprint
-from authsvc.core.db import reading
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import RegistryClient
 from authsvc.gate.checks import Checks, ReadCheck, UploadCheck, WriteCheck
 from authsvc.jobs.context import Job
-from authsvc.token import leaves
 from authsvc.token.issuer import Issuer
 from authsvc.token.keys import KeyStore
+from authsvc.token.leaves import AnnouncedKeys
 
 API: Sequence[Blueprint] = [
     authsvc.system.routes.blueprint,
@@ -163,14 +161,10 @@ EVERY: dict[str, Callable[[Settings], int]] = {
 }
 
 
-def make_issuer(settings: Settings, app: Flask) -> Issuer:
+def make_issuer(settings: Settings, read_version: VersionReader) -> Issuer:
     """The issuer of this installation."""
     keys = KeyStore(Layout(settings).keys)
-
-    def elsewhere(key_id: str) -> EllipticCurvePublicKey | None:
-        with app.app_context(), reading():
-            return leaves.public_key(keys.authority, key_id)
-
+    elsewhere = AnnouncedKeys(read_version, lambda: keys.authority)
     return Issuer(keys, issuer=settings.token_issuer, audience=settings.token_service, elsewhere=elsewhere)
 
 

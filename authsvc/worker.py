@@ -24,6 +24,7 @@ from authsvc.core.db import db, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs import leases, monitor, schedules
 from authsvc.jobs import service as jobs
@@ -57,7 +58,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_base(settings)
         self._settings = settings
-        self._issuer = make_issuer(settings, self.app)
+        with self.app.app_context():
+            self._issuer = make_issuer(settings, VersionReader(db.engine))
         self._keys = KeyStore(Layout(settings).keys)
         self._stop = threading.Event()
         self._start_time = utcnow()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import itertools
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,6 @@ from authsvc.token.keys import KeyStore, Signer
 
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 LEEWAY = 60  # seconds, as the registry gives
-_ASKED_AGAIN = 60.0  # seconds after which another node's key is looked up anew: it may have been replaced
 # A claim of our own, which registries pass over: what the gate needs to see whether the token is still true.
 _OURS = "tidegate"
 
@@ -72,7 +70,6 @@ class Issuer:
     ) -> None:
         self._keys = keys
         self._elsewhere = elsewhere
-        self._others: dict[str, tuple[float, ec.EllipticCurvePublicKey]] = {}  # by key id, with until when it is good
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -121,7 +118,9 @@ class Issuer:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
             if key_id not in self._public_keys:
                 self.refresh()  # another process may have rotated the leaf
-            key = self._public_keys.get(key_id) or self._of_another_node(key_id)
+            key = self._public_keys.get(key_id) or self._elsewhere(key_id)
+            if key is None:
+                raise KeyError(key_id)
             claims = jwt.decode(
                 token,
                 key,
@@ -134,17 +133,6 @@ class Issuer:
             return _verified(claims)
         except (jwt.InvalidTokenError, KeyError, ValueError, TypeError) as error:
             raise InvalidCredentials("the token is not valid any more, or never was") from error
-
-    def _of_another_node(self, key_id: str) -> ec.EllipticCurvePublicKey:
-        until, key = self._others.get(key_id, (0.0, None))
-        if key is None or until < time.monotonic():
-            self._others.pop(key_id, None)
-            found = self._elsewhere(key_id)
-            if found is None:
-                raise KeyError(key_id)
-            self._others[key_id] = time.monotonic() + _ASKED_AGAIN, found
-            return found
-        return key
 
     def internal(self, process: str, scope: str, now: int) -> str:
         """An Authorization header for our own request to the registry: exactly these scopes, such as

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, or_, select, update
 
+from authsvc.core import versioning
 from authsvc.core.certificates import BACKDATED, is_signed_by
 from authsvc.core.db import db, utcnow
 from authsvc.core.inserts import insert_ignore
-from authsvc.token.keys import KEPT, key_id
+from authsvc.core.versioning import VersionReader
+from authsvc.token.keys import KEPT, LEAF_DAYS, key_id
 from authsvc.token.models import SigningLeaf
 
 
 def announce(leaf: x509.Certificate) -> None:
     """Let all nodes know a key before it signs anything. Needs a transaction that may write."""
-    insert_ignore(SigningLeaf, key_id=_id(leaf), certificate=_pem(leaf), creation_time=utcnow())
+    if insert_ignore(SigningLeaf, key_id=_id(leaf), certificate=_pem(leaf), creation_time=utcnow()):
+        versioning.bump(db.session)
 
 
 def retire(leaves: Iterable[x509.Certificate]) -> None:
@@ -28,24 +32,47 @@ def retire(leaves: Iterable[x509.Certificate]) -> None:
     db.session.execute(update(SigningLeaf).where(*mine).values(retired_at=utcnow()))
 
 
-def public_key(authority: x509.Certificate, wanted: str) -> ec.EllipticCurvePublicKey | None:
-    """The key of that id, if tokens of some node that it has signed may be about, and our authority has signed it. Needs a
-    transaction."""
-    alive = or_(SigningLeaf.retired_at.is_(None), SigningLeaf.retired_at > utcnow() - KEPT)
-    row = db.session.scalar(select(SigningLeaf).where(SigningLeaf.key_id == wanted, alive))
-    if row is None:
-        return None
-    leaf = x509.load_pem_x509_certificate(row.certificate.encode())
-    key = leaf.public_key()
-    is_good = leaf.not_valid_after_utc > utcnow() and is_signed_by(leaf, authority)
-    return key if is_good and isinstance(key, ec.EllipticCurvePublicKey) and key_id(key) == wanted else None
+class AnnouncedKeys:
+    """The keys of all nodes that our authority has signed, as of one policy version: a key that no node has announced costs no
+    more than the question whether that has grown, however many are asked for."""
+
+    def __init__(self, reader: VersionReader, authority: Callable[[], x509.Certificate]) -> None:
+        self._reader, self._authority = reader, authority
+        self._known: tuple[int, Mapping[str, tuple[ec.EllipticCurvePublicKey, float]]] = (0, {})
+
+    def __call__(self, wanted: str) -> ec.EllipticCurvePublicKey | None:
+        """The key of that id, while tokens that it has signed may be about.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        version = self._reader()
+        if self._known[0] != version:
+            self._known = version, self._read()
+        key, until = self._known[1].get(wanted, (None, 0.0))
+        return key if time.time() < until else None
+
+    def _read(self) -> dict[str, tuple[ec.EllipticCurvePublicKey, float]]:
+        authority = self._authority()
+        found = {}
+        for certificate, retired_at in self._reader.execute(select(SigningLeaf.certificate, SigningLeaf.retired_at)):
+            leaf = x509.load_pem_x509_certificate(certificate.encode())
+            key = leaf.public_key()
+            if isinstance(key, ec.EllipticCurvePublicKey) and is_signed_by(leaf, authority):
+                found[key_id(key)] = key, _end(leaf, retired_at).timestamp()
+        return found
 
 
 def purge() -> None:
     """Forget those whose tokens are all gone."""
-    long_ago = utcnow() - timedelta(days=400)
-    gone = or_(SigningLeaf.retired_at < utcnow() - KEPT - BACKDATED, SigningLeaf.creation_time < long_ago)
-    db.session.execute(delete(SigningLeaf).where(gone))
+    retired = SigningLeaf.retired_at < utcnow() - KEPT - BACKDATED
+    expired = SigningLeaf.creation_time < utcnow() - timedelta(days=LEAF_DAYS) - KEPT - BACKDATED
+    db.session.execute(delete(SigningLeaf).where(or_(retired, expired)))
+
+
+def _end(leaf: x509.Certificate, retired_at: datetime | None) -> datetime:
+    """When the last token that it may have signed is gone."""
+    return min(leaf.not_valid_after_utc, retired_at + KEPT) if retired_at else leaf.not_valid_after_utc
 
 
 def _id(leaf: x509.Certificate) -> str:

@@ -118,7 +118,7 @@ def test_a_node_joins_is_killed_and_comes_back(nodes: Nodes) -> None:
         for one in running:
             one.result()
     assert len(pushes.done) == PUSHES
-    assert not [status for status in pushes.failures if status >= 500], "whom the balancer sends elsewhere is served"
+    assert not pushes.failures, "whom the balancer sends elsewhere is served"
     _nothing_is_lost(first, pushes)
     second.start(**nodes.settings)
     _nothing_is_lost(second, pushes)

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 
+import jwt
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select, update
 
 from authsvc.core.base import create_base
-from authsvc.core.db import db
+from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import InvalidCredentials, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
+from authsvc.core.versioning import VersionReader
 from authsvc.nodes import shared
 from authsvc.nodes.models import SharedSecret
 from authsvc.stack.prepare import prepare
 from authsvc.token import leaves, tasks
-from authsvc.token.keys import KeyStore
+from authsvc.token.issuer import Issuer
+from authsvc.token.keys import LEAF_DAYS, KeyStore
+from authsvc.token.models import SigningLeaf
 from authsvc.users.models import User
 from authsvc.wiring import make_issuer
 
@@ -43,6 +50,10 @@ class Node:
     @property
     def keys(self) -> KeyStore:
         return KeyStore(self.layout.keys)
+
+    def issuer(self) -> Issuer:
+        with self.app.app_context():
+            return make_issuer(self.settings, VersionReader(db.engine))
 
     def files(self) -> dict[str, list[bytes]]:
         return {name: [path.read_bytes() for path in paths] for name, paths in shared.files(self.layout).items()}
@@ -88,10 +99,10 @@ def test_a_second_node_joins_with_the_same_two_settings(make: Make) -> None:
     assert first.prepare().files() == before
 
 
-def test_each_takes_the_others_tokens(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_takes_the_others_tokens(make: Make) -> None:
     """Also of a key that was made after it has begun; of one that was replaced for as long as its tokens may live."""
     first, second = make("one").prepare(), make("two").prepare()
-    ours, theirs = (make_issuer(node.settings, node.app) for node in (first, second))
+    ours, theirs = (node.issuer() for node in (first, second))
     now = int(time.time())
     old = theirs.issue("alice", [], now).decode()
     assert ours.verify(old).subject == "alice"
@@ -100,11 +111,49 @@ def test_each_takes_the_others_tokens(make: Make, monkeypatch: pytest.MonkeyPatc
     theirs.refresh()
     new = theirs.issue("alice", [], now).decode()
     assert ours.verify(new).subject == ours.verify(old).subject == "alice"
-    monkeypatch.setattr(leaves, "utcnow", lambda: datetime.now(UTC) + timedelta(hours=2))
-    another = make_issuer(first.settings, first.app)
-    assert another.verify(new).subject == "alice"
+    with first.app.app_context(), transaction():
+        long_ago = update(SigningLeaf).where(SigningLeaf.retired_at.is_not(None))
+        db.session.execute(long_ago.values(retired_at=utcnow() - timedelta(hours=2)))
+    assert ours.verify(new).subject == "alice"
     with pytest.raises(InvalidCredentials):
-        another.verify(old)
+        ours.verify(old)
+
+
+def test_keys_that_no_node_has_cost_no_search(make: Make) -> None:
+    """Strangers may show any number of them: each is the question for the policy version, and nothing else."""
+    node, stranger = make("one").prepare(), make("two").prepare()
+    forger = stranger.issuer()
+    issuer, asked = node.issuer(), Counter[str]()
+    now = int(time.time())
+    issuer.verify(forger.issue("alice", [], now).decode())  # it has read what there is
+    with node.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *given: asked.update([given[2]]))
+    for _ in range(20):
+        header = jwt.encode({}, ec.generate_private_key(ec.SECP256R1()), "ES256", {"kid": token_hex(16)})
+        with pytest.raises(InvalidCredentials):
+            issuer.verify(header)
+    assert not asked
+    with stranger.app.app_context():
+        tasks.rotate(stranger.keys)
+    forger.refresh()
+    asked.clear()
+    assert issuer.verify(forger.issue("alice", [], now).decode()).subject == "alice"
+    assert [statement for statement in asked if "signing_leaves" in statement], "the listener sees what is asked"
+
+
+def test_keys_are_forgotten_when_their_tokens_are_gone(make: Make) -> None:
+    """Also those of nodes that never came back to retire theirs."""
+    node = make("one").prepare()
+    with node.app.app_context():
+        tasks.rotate(node.keys)
+        with transaction():
+            leaves.purge()
+        assert db.session.scalar(select(func.count(SigningLeaf.id))) == 2
+        with transaction():
+            db.session.execute(update(SigningLeaf).values(creation_time=utcnow() - timedelta(days=LEAF_DAYS + 2)))
+        with transaction():
+            leaves.purge()
+        assert not db.session.scalar(select(func.count(SigningLeaf.id)))
 
 
 def test_a_key_below_another_authority_is_nobodys(make: Make) -> None:
@@ -117,12 +166,12 @@ def test_a_key_below_another_authority_is_nobodys(make: Make) -> None:
         db.session.commit()
     forged = replace_keys(node, stranger)
     with pytest.raises(InvalidCredentials):
-        make_issuer(node.settings, node.app).verify(forged)
+        node.issuer().verify(forged)
 
 
 def replace_keys(node: Node, keys: KeyStore) -> str:
     """A token of that node's issuer, signed with other keys."""
-    issuer = make_issuer(node.settings, node.app)
+    issuer = node.issuer()
     issuer._signer = keys.signer()
     return issuer.issue("admin", [], int(time.time())).decode()
 
