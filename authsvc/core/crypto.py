@@ -61,8 +61,25 @@ def write_private(path: Path, content: str | bytes) -> None:
         raise
 
 
+def settle_private(path: Path, content: str | bytes) -> bool:
+    """Write it only if it holds something else; whether it did."""
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write_private(path, data)
+    return True
+
+
 def read_private(path: Path) -> bytes:
     """Read a secret file; refuse one that others can read (`PermissionError` names the file and the remedy)."""
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} is readable by others: chmod 600 {path}")
     return path.read_bytes()
+
+
+def read_given(path: Path) -> str:
+    """The secret in a file that an operator made for us, without blanks around it. Our group may read it, as Kubernetes mounts
+    secrets, and nobody else (`PermissionError`)."""
+    if path.stat().st_mode & 0o007:
+        raise PermissionError(f"{path} is readable by everybody: chmod o= {path}")
+    return path.read_text().strip()

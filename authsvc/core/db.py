@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask, has_app_context, has_request_context
+from flask import Flask, current_app, has_app_context, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
@@ -96,14 +97,16 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def init(app: Flask, url: str) -> None:
-    """Bind `db` to the application and the database at `url`."""
+def init(app: Flask, url: str, password: Path | None = None) -> None:
+    """Bind `db` to the application and the database at `url`; `password`: the file that holds its password."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["DATABASE_PASSWORD_FILE"] = password
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url)
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _tune_sqlite(db.engine)
+        engines.show_password(db.engine, password)
         deadlines.bound(db.engine)
 
 
@@ -115,6 +118,7 @@ def patient_connection() -> Iterator[Connection]:
     engine = create_engine(url, **engines.options(url, patient=True))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, foreign_keys=False, wait=_PATIENT)
+    engines.show_password(engine, current_app.config["DATABASE_PASSWORD_FILE"])
     try:
         with engine.connect() as connection:
             yield connection

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Text, make_url
+from sqlalchemy import URL, Dialect, Engine, Text, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.compiler import DDLCompiler, TypeCompiler
+
+from authsvc.core.crypto import read_given
 
 STATEMENT = 5  # seconds that one may take
 MARIADB = ("mysql", "mariadb")  # SQLAlchemy's names for it
@@ -33,7 +37,9 @@ def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
         planning = "-c jit=off -c plan_cache_mode=force_custom_plan"
         settings = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c timezone=UTC {planning}"
         # tcp_user_timeout (ms): a machine that is gone without a word is noticed.
-        return common | {"connect_args": {"connect_timeout": 2, "tcp_user_timeout": 10_000, "options": settings}}
+        return common | {
+            "connect_args": {"connect_timeout": 2, "tcp_user_timeout": 10_000, "client_encoding": "utf8", "options": settings}
+        }
     return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock)}
 
 
@@ -48,6 +54,20 @@ def _mariadb(statement: int, lock: int) -> dict[str, Any]:
     )
     dead = {"read_timeout": 2, "write_timeout": statement + 1} if statement else {}  # until `core.deadlines` says otherwise
     return {"connect_timeout": 2, "charset": "utf8mb4", "init_command": session, **dead}
+
+
+def show_password(engine: Engine, file: Path | None) -> None:
+    """Each new connection shows what the file holds by then, so that a password can be changed while everything runs. A file
+    that cannot be read, or that everybody can read, is the same as a database that cannot be reached."""
+    if file is None or engine.dialect.name == "sqlite":
+        return
+
+    @event.listens_for(engine, "do_connect")
+    def show(dialect: Dialect, record: object, arguments: object, options: dict[str, Any]) -> None:
+        try:
+            options["password"] = read_given(file)
+        except OSError as error:
+            raise OperationalError("", None, OSError(f"TIDEGATE_DATABASE_PASSWORD_FILE: {error}")) from None
 
 
 class Sqlite(SQLiteCompiler):

@@ -15,10 +15,27 @@ from sqlalchemy import Column, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from authsvc.core.db import Base
+from authsvc.core.errors import PreconditionFailed
 
 SEARCHED: dict[Any, Any] = {"searched": True}
 BY_BYTES: dict[Any, Any] = {"by_bytes": True}
 _MADE = ("_trgm", "_bytes")
+
+
+def must_be_unicode(connection: Connection) -> None:
+    """Names in every language are to be kept and compared.
+
+    Raises:
+        PreconditionFailed: this is PostgreSQL, and the database was made with another encoding.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise PreconditionFailed(
+            f"the database has the encoding {encoding}, and UTF8 is needed: make another one, by"
+            " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def make_indexes(connection: Connection) -> bool:

@@ -24,7 +24,7 @@ def upgrade(app: Flask) -> bool:
     file that holds anything is copied before.
 
     Raises:
-        PreconditionFailed: the schema is newer.
+        PreconditionFailed: the schema is newer, or the database is empty and cannot hold all text.
     """
     with app.app_context(), patient_connection() as connection:
         copies.before(connection, present(connection), newest())
@@ -38,6 +38,8 @@ def _upgrade(connection: Connection) -> bool:
         if found > newest():
             raise newer(found)
         is_old = found != newest()
+        if not found:
+            postgresql.must_be_unicode(connection)
         if is_old:
             _migrate(connection)
         postgresql.make_indexes(connection)

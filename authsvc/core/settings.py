@@ -32,6 +32,7 @@ class Settings:
     external_url: str = "https://localhost:8443"
     state_dir: Path = Path("var")
     database_url: str = ""
+    database_password_file: Path | None = None
     master_key_file: Path | None = None
     listen_address: str = "127.0.0.1"
     https_port: int = 0

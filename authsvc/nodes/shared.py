@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, select, update
 
 from authsvc.core import schema
-from authsvc.core.crypto import read_private, write_private
+from authsvc.core.crypto import read_given, settle_private, write_private
 from authsvc.core.db import patient_connection, utcnow
 from authsvc.core.errors import PreconditionFailed
 from authsvc.core.layout import Layout
@@ -75,8 +75,7 @@ def _kept(connection: Connection, layout: Layout) -> Mapping[str, list[str]]:
 
 def _write(paths: Sequence[Path], contents: Sequence[str]) -> None:
     for path, content in zip(paths, contents, strict=False):
-        if not path.exists() or path.read_text() != content:
-            write_private(path, content)
+        settle_private(path, content)
 
 
 def _keep(connection: Connection, name: str, sealed: str, *, is_new: bool) -> None:
@@ -91,8 +90,8 @@ def _master_key(layout: Layout) -> Fernet:
     """Made if there is none: for an installation of one node."""
     if not layout.master_key.exists():
         write_private(layout.master_key, secrets.token_hex(32) + "\n")
-    text = read_private(layout.master_key).strip()
+    text = read_given(layout.master_key)
     if len(text) < _SHORTEST:
         raise PreconditionFailed(f"{layout.master_key} holds no master key: {_SHORTEST} characters or more that nobody can guess")
-    derived = HKDF(SHA256(), 32, salt=None, info=b"tidegate shared secrets").derive(text)
+    derived = HKDF(SHA256(), 32, salt=None, info=b"tidegate shared secrets").derive(text.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

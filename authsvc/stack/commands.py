@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.stack import lock, rendering
+from authsvc.stack import lock, parts, rendering, serving
 from authsvc.stack import prepare as preparation
 from authsvc.stack.selftest import trouble as tested
 from authsvc.stack.up import RELOAD, RESTART
@@ -26,13 +27,18 @@ from authsvc.system import health
 
 
 @click.command()
+@click.option("--containers", type=click.Path(path_type=Path), help="write what containers of nginx and registry need below this")
 @click.pass_obj
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings, containers: Path | None) -> None:
     """Make keys, certificates, database and configuration files; what exists stays."""
     with lock.held(Layout(settings)):
-        ready = preparation.prepare(create_base(settings), settings)
-        rendering.on_host(settings, ready.certificate, ready.key)
-    click.echo(f"prepared {ready.layout.root}; configuration files are in {ready.layout.config}")
+        if containers is None:
+            ready = preparation.prepare(create_base(settings), settings)
+            rendering.on_host(settings, ready.certificate, ready.key)
+        else:
+            ready = serving.prepare_when_reached(settings)
+            rendering.for_containers(settings, containers)
+    click.echo(f"prepared {ready.layout.root}; configuration files are in {containers or ready.layout.config}")
     if ready.first_password.exists():
         click.echo(
             f"the first administrator's password is in {ready.first_password}: read it once, delete the file, and choose "
@@ -126,4 +132,22 @@ def selftest(settings: Settings) -> None:
     click.echo("login, push, pull and the record of it work")
 
 
-COMMANDS = (prepare, up, down, restart, reload, status, selftest)
+@click.command()
+@click.argument("names", nargs=-1, required=True, type=click.Choice(parts.NAMES))
+@click.option("--listen", default="0.0.0.0", show_default=True, help="where to listen, whatever others find it by")  # noqa: S104 - of its own network
+@click.option("--containers", type=click.Path(path_type=Path), help="renew what containers of nginx and registry need below this")
+@click.pass_obj
+def serve(settings: Settings, names: tuple[str, ...], listen: str, containers: Path | None) -> None:
+    """Run some parts alone, in a container: NAMES of token, api, webhook, worker. They log to standard output."""
+    sys.exit(serving.serve(settings, names, listen, containers))
+
+
+@click.command()
+@click.option("--at", default="", help="the host where nginx is, if it is another one")
+@click.pass_obj
+def ready(settings: Settings, at: str) -> None:
+    """Wait until what runs in containers is there, prove that it works, and say how to log in."""
+    sys.exit(serving.ready(settings, at))
+
+
+COMMANDS = (prepare, up, down, restart, reload, status, selftest, serve, ready)

@@ -59,6 +59,7 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
         _require_own(directory)
     _require_own(layout.keys)
     _show_blobs_to_nginx(layout)
+    standing.revision(app)  # says why, if it cannot be used
     schema.upgrade(app)
     keys = KeyStore(layout.keys)
     shared.settle(app, layout, lambda: _make_secrets(settings, keys))

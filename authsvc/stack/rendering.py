@@ -1,4 +1,4 @@
-"""The configuration files of nginx, the registry and supervisord."""
+"""The configuration files of nginx, the registry and supervisord: for all of them on this host, or for each in a container."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from authsvc.core import proxy
-from authsvc.core.addresses import bracketed
-from authsvc.core.crypto import read_private, write_private
+from authsvc.core import addresses, proxy
+from authsvc.core.addresses import Address, bracketed
+from authsvc.core.crypto import read_private, settle_private
 from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.stack import parts
+from authsvc.stack import parts, tls
 from authsvc.stack.parts import SOURCE
 from authsvc.token.keys import KeyStore
 
@@ -83,7 +83,7 @@ def on_host(settings: Settings, certificate: Path, key: Path) -> None:
         # It is stopped first, and ends when what it carries has arrived: the others are there until then.
         Program("nginx", f"{_program('nginx')} -c {layout.config / 'nginx.conf'}", settings.drain_seconds, order=20, stop="QUIT"),
     ]
-    _supervisord(settings, programs)
+    _supervisord(settings, programs, layout.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,47 @@ class Program:
     umask: str = "077"
 
 
-def _supervisord(settings: Settings, programs: Sequence[Program]) -> None:
+def for_parts(settings: Settings, names: Sequence[str], listen: str) -> None:
+    """supervisord's alone, for some parts that log to standard output."""
+    _supervisord(settings, [Program(name, parts.command(name, settings, listen)) for name in names], None)
+
+
+def _supervisord(settings: Settings, programs: Sequence[Program], logs: Path | None) -> None:
     layout = Layout(settings)
-    values = {"layout": layout, "programs": programs, "source": SOURCE, "leash": " ".join(LEASH)}
+    values = {"layout": layout, "programs": programs, "logs": logs, "source": SOURCE, "leash": " ".join(LEASH)}
     file = layout.config / "supervisord.conf"
     _write(file, "authsvc/stack/supervisord.conf.j2", settings, is_root=os.geteuid() == 0, **values)
+
+
+# Where containers have what they are given; the registry's blobs are where its image has them.
+GIVEN, STORAGE = Path("/etc/tidegate"), Path("/var/lib/registry")
+
+
+def for_containers(settings: Settings, directory: Path) -> None:
+    """`nginx/` and `registry/` below a directory, each with all that the container needs which has it at `/etc/tidegate`, and
+    nothing of the others. What is as it should be is not written again.
+
+    Raises:
+        PreconditionFailed: the operator's certificate cannot be used.
+    """
+    layout, given = Layout(settings), directory / "nginx"
+    certificate, key = tls.prepare(settings, given)
+    settle_private(given / "server.crt", certificate.read_bytes())
+    settle_private(given / "server.key", key.read_bytes())
+    settle_private(given / "watch.sh", (SOURCE / "nginx" / "watch.sh").read_bytes())
+    nginx = Nginx(
+        GIVEN / "server.crt",
+        GIVEN / "server.key",
+        blobs=STORAGE / _BLOBS,
+        temporary=Path("/tmp"),  # noqa: S108 - the container's own
+        pid=Path("/tmp/nginx.pid"),  # noqa: S108
+        access_log=Path("/dev/stdout"),
+    )
+    anywhere = str(Address("0.0.0.0", addresses.parse(settings.registry_address).port))  # noqa: S104 - of its own network
+    registry = Registry(anywhere, STORAGE, GIVEN / "token-authority.pem")
+    _write(given / "nginx.conf", "nginx/nginx.conf.j2", settings, nginx=nginx)
+    settle_private(directory / "registry" / "token-authority.pem", KeyStore(layout.keys).bundle.read_bytes())
+    _write(directory / "registry" / "config.yml", "registry-config/config.yml.j2", settings, registry=registry)
 
 
 def _write(file: Path, template: str, settings: Settings, **values: Any) -> None:
@@ -124,7 +160,7 @@ def _write(file: Path, template: str, settings: Settings, **values: Any) -> None
         "webhook_secret": read_private(layout.webhook_secret).decode().strip(),
         "registry_http_secret": read_private(layout.registry_http_secret).decode().strip(),
     }
-    write_private(file, environment.get_template(template).render(common | values))
+    settle_private(file, environment.get_template(template).render(common | values))
 
 
 def _files() -> int:

@@ -61,11 +61,11 @@ class _Visitor:
 class SelfTest:
     """One run against the running stack."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, at: str = "") -> None:
         self._app = app
         self._settings = settings
         self._repository = ""
-        self._pool = _pool(settings)
+        self._pool = _pool(settings, at)
         self._authorization = ""
 
     def run(self) -> None:
@@ -193,10 +193,10 @@ def _projects_of(user: User) -> Sequence[Project]:
     return db.session.scalars(select(Project).where(Project.owner_id == user.id)).all()
 
 
-def trouble(app: Flask, settings: Settings) -> str:
-    """Run it, and note for `/health` what came of it; "" when all is well."""
+def trouble(app: Flask, settings: Settings, at: str = "") -> str:
+    """Run it (`at`: where nginx is, if not on this host), and note for `/health` what came of it; "" when all is well."""
     try:
-        SelfTest(app, settings).run()
+        SelfTest(app, settings, at).run()
         found = ""
     except (SelfTestFailed, DomainError) as error:
         found = str(error)
@@ -204,9 +204,9 @@ def trouble(app: Flask, settings: Settings) -> str:
     return found
 
 
-def _pool(settings: Settings) -> urllib3.HTTPConnectionPool:
-    """Connections to our own nginx under the external name, wherever that name leads from here."""
-    first = settings.listen_hosts[0]
+def _pool(settings: Settings, at: str) -> urllib3.HTTPConnectionPool:
+    """Connections to our own nginx, `at` a host or on this one, under the external name, wherever that name leads from here."""
+    first = at or settings.listen_hosts[0]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)  # noqa: S104 - of all addresses one
     if not settings.tls:
         return urllib3.HTTPConnectionPool(host, settings.http_port, timeout=10)

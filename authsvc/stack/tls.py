@@ -20,8 +20,8 @@ _DAYS = 397  # the longest that browsers accept
 _RENEWED_BEFORE = timedelta(days=60)
 
 
-def prepare(settings: Settings) -> tuple[Path, Path]:
-    """The certificate and key for nginx; ours is made if it is missing, for another host, or about to expire.
+def prepare(settings: Settings, directory: Path | None = None) -> tuple[Path, Path]:
+    """The certificate and key for nginx; ours, in a directory, is made if it is missing, for another host, or about to expire.
 
     Raises:
         PreconditionFailed: the operator's cannot be used.
@@ -31,12 +31,13 @@ def prepare(settings: Settings) -> tuple[Path, Path]:
         certificate_files.must_serve(*given)
         return given
     layout = Layout(settings)
-    certificate, key, ca_key = layout.server_certificate, layout.tls / "server.key", layout.tls / "ca.key"
+    ca_key = layout.tls / "ca.key"
     if not ca_key.exists() or certificates.is_of_the_future(_read(layout.ca_certificate)):
         authority = certificates.authority(f"Tidegate CA of {socket.gethostname()}", _CA_YEARS)
         write_private(layout.ca_certificate, authority.certificate_pem)
         write_private(ca_key, authority.key_pem)
-    hosts = _hosts(settings)
+    place, hosts = directory or layout.tls, _hosts(settings)
+    certificate, key = place / "server.crt", place / "server.key"
     authority = certificates.load(read_private(ca_key), layout.ca_certificate.read_bytes())
     if not certificate.exists() or not _serves(certificate, hosts, authority.certificate):
         leaf = certificates.leaf(hosts[0], authority, _DAYS, hosts)

@@ -34,9 +34,10 @@ log = structlog.get_logger(component="tree")
 
 
 class Tree:
-    """What one `up` has started."""
+    """What one `up` has started. `output`: where supervisord's own standard output goes, None: where ours does."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, output: int | None = subprocess.DEVNULL) -> None:
+        self._output = output
         self._config = layout.config / "supervisord.conf"
         self._session = layout.root / "run" / "session"
         self._supervisor: subprocess.Popen[bytes] | None = None
@@ -48,7 +49,7 @@ class Tree:
         self.end_left_overs()
         # A session of its own: Ctrl-C in the terminal must reach us, who stop things in order, not everything at once.
         command = [*LEASH, sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
-        self._supervisor = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # noqa: S603
+        self._supervisor = subprocess.Popen(command, start_new_session=True, stdout=self._output, stdin=subprocess.DEVNULL)  # noqa: S603
         self._session.write_text(f"{self._supervisor.pid} {_boot()}\n")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import click
 
@@ -12,24 +13,44 @@ from authsvc.stack.prepare import ADMIN, Prepared
 from authsvc.system import health
 
 
-def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str) -> None:
-    host = settings.registry_host
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How people reach what runs: what stands before a command of ours, and before a file is printed; where logs are; how to stop
+    it."""
+
+    command: str
+    printing: str
+    logs: str
+    stop: str
+
+
+CONTAINERS = Place(
+    "docker-compose exec authsvc ", "docker-compose exec -T authsvc cat", "docker-compose logs", "docker-compose down"
+)
+
+
+def _here(layout: Layout) -> Place:
+    return Place("", "cat", str(layout.logs), "Ctrl-C")
+
+
+def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str, place: Place | None = None) -> None:
+    """Say it, in a place: on this host if none is named; and show the first administrator's password for once."""
+    host, place = settings.registry_host, place or _here(ready.layout)
     tried = "a login, push, pull and its record were tried" if not trouble else f"BUT its self-test failed: {trouble}"
     lines = ["", f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; {tried}.", ""]
     if ready.first_password.exists():
         lines += [
             f"  Log in as   {ADMIN}",
             f"  Password    {ready.first_password.read_text().strip()}   (shown this once; the pages will ask for another one)",
-            f"  Change it   authsvc users reset-password {ADMIN} --password-stdin",
+            f"  Change it   {place.command}authsvc users reset-password {ADMIN} --password-stdin",
             "",
         ]
     if settings.tls and settings.tls_certificate is None:
-        ca = Layout(settings).ca_certificate
         lines += [
-            "  Trust its certificate, once on each client:",
-            f"    docker      sudo install -D -m 644 {ca} /etc/docker/certs.d/{host}/ca.crt",
-            f"    podman      sudo install -D -m 644 {ca} /etc/containers/certs.d/{host}/ca.crt",
-            f"    containerd  sudo install -D -m 644 {ca} /etc/containerd/certs.d/{host}/ca.crt   (with config_path set)",
+            f"  Trust its authority, once on each client:  {place.printing} {ready.layout.ca_certificate} > ca.crt",
+            f"    docker      sudo install -D -m 644 ca.crt /etc/docker/certs.d/{host}/ca.crt",
+            f"    podman      sudo install -D -m 644 ca.crt /etc/containers/certs.d/{host}/ca.crt",
+            f"    containerd  sudo install -D -m 644 ca.crt /etc/containerd/certs.d/{host}/ca.crt   (with config_path set)",
             "",
         ]
     lines += [
@@ -38,7 +59,7 @@ def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str) -
         f"    docker tag alpine {host}/library/alpine",
         f"    docker push {host}/library/alpine",
         "",
-        f"  API and its documentation: {settings.external_url}/api     Logs: {Layout(settings).logs}     Stop: Ctrl-C",
+        f"  API and its documentation: {settings.external_url}/api     Logs: {place.logs}     Stop: {place.stop}",
         "",
     ]
     click.echo("\n".join(lines))

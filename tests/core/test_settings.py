@@ -10,6 +10,7 @@ import pytest
 
 from authsvc.core.settings import Settings, SettingsError
 
+COMPOSE = Path(__file__).parents[2] / "compose.yaml"
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
@@ -28,6 +29,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for field in fields(Settings):
         if isinstance(field.default, (str, int, bool)) and field.default not in ("", 0):
             assert str(field.default).lower() in documented[field.name.upper()].lower(), field.name
+
+
+def test_containers_are_given_every_setting() -> None:
+    """But those that are about a single host."""
+    given = re.findall(r"^    TIDEGATE_(\w+):", COMPOSE.read_text(), re.MULTILINE)
+    assert {field.name.upper() for field in fields(Settings)} - set(given) == {"STATE_DIR", "REGISTRY_PROGRAM"}
 
 
 def test_values_are_read_and_typed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,4 +84,6 @@ def test_a_file_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_no_setting_holds_a_secret() -> None:
-    assert not [field.name for field in fields(Settings) if re.search("password|secret", field.name)]
+    assert not [
+        field.name for field in fields(Settings) if re.search("password|secret", field.name) and field.type != "Path | None"
+    ]

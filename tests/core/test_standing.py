@@ -16,7 +16,7 @@ from authsvc.core.errors import DomainError, PreconditionFailed, Unavailable
 from authsvc.core.settings import Settings, SettingsError
 from authsvc.stack.prepare import prepare
 from tests.core.test_migrations import _value
-from tests.support.databases import Databases
+from tests.support.databases import Databases, PostgresDatabases
 
 
 def said(act: Callable[[], object], error: type[DomainError]) -> str:
@@ -27,9 +27,12 @@ def said(act: Callable[[], object], error: type[DomainError]) -> str:
 
 
 def trouble(state_dir: Path, url: str) -> str:
-    app = create_base(Settings(state_dir=state_dir, database_url=url))
+    settings = Settings(state_dir=state_dir, database_url=url)
+    app = create_base(settings)
     try:
-        return said(lambda: standing.revision(app), Unavailable)
+        told = said(lambda: standing.revision(app), Unavailable)
+        assert said(lambda: prepare(app, settings), Unavailable) == told, "`authsvc up` says the same"
+        return told
     finally:
         with app.app_context():
             db.engine.dispose()
@@ -118,6 +121,16 @@ def test_a_newer_one_is_left_alone(settings: Settings) -> None:
 def test_one_without_tables(databases: Databases, tmp_path: Path) -> None:
     app = create_base(Settings(state_dir=tmp_path, database_url=databases.bare()))
     assert "has no tables yet" in said(lambda: standing.must_be_current(app), PreconditionFailed)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_one_that_cannot_hold_all_text(databases: Databases, tmp_path: Path) -> None:
+    if not isinstance(databases, PostgresDatabases):
+        pytest.skip("tables are told on the others, whatever the database is")
+    settings = Settings(state_dir=tmp_path, database_url=databases.bare(" ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    app = create_base(settings)
+    assert "has the encoding SQL_ASCII, and UTF8 is needed" in said(lambda: prepare(app, settings), PreconditionFailed)
     with app.app_context():
         db.engine.dispose()
 

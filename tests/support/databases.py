@@ -71,8 +71,8 @@ class PostgresDatabases:
     def new(self) -> str:
         return self._create(" TEMPLATE template_tidegate STRATEGY file_copy")
 
-    def bare(self) -> str:
-        return self._create("")
+    def bare(self, options: str = "") -> str:
+        return self._create(options)
 
     def forget(self, url: str) -> None:
         """Goes with the next but one, when whoever had a connection has left: waiting for that takes a tenth of a second."""

@@ -82,16 +82,17 @@ def _environ_for_cli() -> dict[str, str]:
 
 
 @contextmanager
-def engine(directory: Path) -> Iterator[Engine]:
-    """Start an engine below `directory`, with nothing of the host's network touched, and stop it."""
+def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
+    """Start an engine below `directory`, and stop it. With `network` it has bridges, and starts containers; without, nothing of the
+    host's network is touched."""
     home = directory / "home"
     home.mkdir(parents=True)
     socket = directory / "docker.sock"
     command = [
         str(programs() / "usr/sbin/dockerd"), "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec"),
-        "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}", "--iptables=false", "--ip6tables=false", "--bridge=none",
-        "--storage-driver=vfs",
+        "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
     ]  # fmt: skip
+    command += [] if network else ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
     log = (directory / "dockerd.log").open("w")
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
     made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)

@@ -1,4 +1,4 @@
-"""A real Active Directory domain: Samba's, in a folder of its own (debootstrap, kept).
+"""A real Active Directory domain: Samba's, in a folder of its own (kept).
 
 It needs root, for the chroot and because a domain controller listens on the usual ports (loopback only).
 """
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import debian
 from tests.support.once import one_maker, place
 from tests.support.waiting import until_up
 
@@ -76,9 +77,7 @@ def group_dn(name: str) -> str:
 
 def missing() -> str:
     """Why it cannot run here; "" if it can."""
-    if os.geteuid() != 0:
-        return "a Samba domain controller needs root"
-    return "" if shutil.which("debootstrap") else "debootstrap is not installed; on Debian: apt-get install debootstrap"
+    return debian.missing()
 
 
 def _root() -> Path:
@@ -93,10 +92,7 @@ def _root() -> Path:
 
 
 def _make(root: Path) -> None:
-    suite = subprocess.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"], check=True, capture_output=True, text=True)
-    command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite.stdout.strip(), str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+    debian.make(root, _PACKAGES)
     (root / "etc/samba/smb.conf").unlink(missing_ok=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost dc1.ad.example.test dc1\n")
     _inside(root, f"{_PROVISION}\n{_SEED}cp -a {_STATE} {_STATE}.made")

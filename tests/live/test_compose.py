@@ -1,0 +1,153 @@
+"""compose.yaml on a real engine: up, a login, a push and a pull; each service may start or be made anew; `down` and `up` keep
+everything."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+import urllib3
+
+from tests.support import containers
+from tests.support.containers import Compose, Release, release
+from tests.support.rawclient import RawClient, Refused
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+SERVICES = ("registry", "authsvc", "webhook", "worker", "nginx")
+FULL = {"COMPOSE_PROFILES": "full", "TIDEGATE_DATABASE_URL": "postgresql://tidegate@postgres/tidegate"}
+SLOW = 180.0  # seconds
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(bool(containers.reason()), reason=containers.reason())]
+
+
+@dataclass
+class Installation:
+    """What runs, and a client's view of it."""
+
+    compose: Compose
+    stack: Stack
+    name: str
+    seconds: float
+
+    @property
+    def client(self) -> RawClient:
+        return RawClient(self.stack, self.stack.admin)
+
+    def is_well(self) -> bool:
+        """A push works, and is in the index."""
+        try:
+            self.client.push("library/well", "latest")
+        except (Refused, requests.RequestException):
+            return False
+        return self.stack.is_well()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    with release(tmp_path_factory.mktemp("release")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=[{}, FULL], ids=["small", "full"])
+def running(request: pytest.FixtureRequest, built: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with built.compose(**request.param) as made:
+        begun = time.monotonic()
+        made.run("up", "--detach")
+        stack = Stack(tmp_path_factory.mktemp("client"), ports={"https": made.port})
+        said = eventually(lambda: re.search(r"Password\s+(\S+)", made.logs("ready")), SLOW)
+        assert said is not None
+        seconds = time.monotonic() - begun
+        stack.admin = ("admin", said[1])
+        stack.ca.parent.mkdir(parents=True)
+        stack.ca.write_bytes(_authority(made))
+        yield Installation(made, stack, "full" if request.param else "small", seconds)
+
+
+def _authority(made: Compose) -> bytes:
+    """As a newcomer gets it; from then on everything is verified."""
+    with urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as pool:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        answer = pool.request("GET", f"{made.url}/api/v2.0/systeminfo/getcert")
+    assert answer.status == 200
+    return answer.data
+
+
+def test_up_says_how_to_log_in_and_works(running: Installation, record_property: Callable[[str, object], None]) -> None:
+    digest = running.client.push("library/hello", "v1")
+    assert running.client.manifest("library/hello", "v1").headers["Docker-Content-Digest"] == digest
+    (artifact,) = running.stack.api("GET", "/projects/library/repositories/hello/artifacts").json()
+    assert artifact["digest"] == digest
+    assert running.stack.is_well()
+    record_property(f"compose, {running.name}", f"ready after {running.seconds:.1f} s, {running.compose.memory()}")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_may_start_again(running: Installation, service: str) -> None:
+    running.compose.run("restart", "--timeout", "20", service)
+    eventually(running.is_well, SLOW)
+
+
+def test_a_container_that_is_made_anew_is_found(running: Installation) -> None:
+    """At another address than before: somebody else has taken the old one."""
+    running.compose.run("rm", "--force", "--stop", "authsvc")
+    running.compose.run("run", "--detach", "--no-deps", "--name", "squatter", "worker")
+    running.compose.run("up", "--detach", "authsvc")
+    eventually(running.is_well, SLOW)
+    running.compose.engine.docker("rm", "--force", "squatter")
+
+
+def test_down_and_up_keep_everything(running: Installation) -> None:
+    digest = running.client.push("library/kept", "v1")
+    running.compose.run("down", "--timeout", "20")
+    running.compose.run("up", "--detach")
+    eventually(running.is_well, SLOW)
+    assert running.client.manifest("library/kept", "v1").headers["Docker-Content-Digest"] == digest
+    assert "Password " not in eventually(lambda: running.compose.logs("ready"), SLOW), "it was shown once"
+
+
+def test_the_log_holds_what_each_service_says(running: Installation) -> None:
+    def sizes() -> dict[str, int]:
+        listed = running.compose.run("exec", "-T", "log", "sh", "-c", "cd /var/log/tidegate && wc -c *.log").stdout
+        return {name: int(size) for size, name in (line.split() for line in listed.splitlines()) if name != "total"}
+
+    running.client.token("repository:library/hello:pull")
+    eventually(lambda: {f"tidegate_{name}_1.log" for name in ("nginx", "registry", "authsvc")} <= sizes().keys())
+    assert all(sizes().values())
+
+
+def test_logs_are_rotated(running: Installation) -> None:
+    """A file that has grown to 20 MB is put aside, the fourth before it as well; nothing that was said meanwhile is missing."""
+    port, line = int(running.compose.environ["TIDEGATE_LOG_PORT"]), "x" * 50_000
+
+    def files() -> list[str]:
+        return running.compose.run("exec", "-T", "log", "ls", "/var/log/tidegate").stdout.split()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(1000):
+            said = f"<14>1 2026-01-02T03:04:05.678901+00:00 host chatter - - - {number} {line}"
+            sender.sendto(said.encode(), ("127.0.0.1", port))
+            time.sleep(0.001)  # a datagram that meets a full buffer is lost
+    eventually(lambda: {"chatter.log", "chatter.log.1", "chatter.log.2.gz"} <= set(files()))
+    count = "cd /var/log/tidegate; (zcat chatter.log.*.gz; cat chatter.log.1 chatter.log) | wc -l"
+    assert int(running.compose.run("exec", "-T", "log", "sh", "-c", count).stdout) >= 900
+
+
+def test_nobody_has_more_than_he_needs(running: Installation) -> None:
+    """No root, no capability, no writable root; no secret in an environment; the registry and nginx see nothing of ours."""
+    for service in SERVICES:
+        (container,) = running.compose.run("ps", "-q", service).stdout.split()
+        (about,) = json.loads(running.compose.engine.docker("inspect", container).stdout)
+        assert about["Config"]["User"] in ("tidegate", "10001:10001"), service
+        assert about["HostConfig"]["ReadonlyRootfs"] is True
+        assert about["HostConfig"]["CapDrop"] == ["ALL"]
+        assert not [line for line in about["Config"]["Env"] if re.search("PASSWORD=|SECRET=|KEY=", line)]
+    for service in ("registry", "nginx"):
+        listed = running.compose.run("exec", "-T", service, "sh", "-c", "ls /run/tidegate /var/lib/tidegate", check=False)
+        assert listed.returncode != 0, service
