@@ -47,7 +47,7 @@ class Pushers:
                 try:
                     self.acknowledged[repository, tag] = client.push(repository, tag, content=f"{number}")
                     break
-                except (Refused, requests.RequestException, AssertionError):
+                except (Refused, requests.RequestException):
                     self.retries += 1
                     time.sleep(0.2)
             else:

@@ -33,7 +33,8 @@ class RawClient:
             auth=self.auth or _Anonymous(),
             timeout=30,
         )
-        assert answer.status_code == 200, answer.text
+        if answer.status_code != 200:
+            raise Refused(answer)
         return str(answer.json()["token"])
 
     def request(self, method: str, path: str, scope: str = "", *, token: str = "", **options: Any) -> requests.Response:
