@@ -13,6 +13,7 @@ import authsvc.authn.backends.keyless.commands
 import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
 import authsvc.configuration.commands
+import authsvc.doctor.commands
 import authsvc.inbox.commands
 import authsvc.projects.commands
 import authsvc.quota.commands
@@ -28,6 +29,7 @@ from authsvc.observability import logs
 COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.stack.commands.COMMANDS,
     authsvc.stack.databases.COMMANDS,
+    authsvc.doctor.commands.COMMANDS,
     authsvc.users.commands.COMMANDS,
     authsvc.projects.commands.COMMANDS,
     authsvc.token.commands.COMMANDS,
