@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -42,6 +42,7 @@ Make = Callable[..., "Node"]
 class Node:
     settings: Settings
     app: Flask
+    readers: list[VersionReader] = field(default_factory=list)
 
     @property
     def layout(self) -> Layout:
@@ -53,7 +54,14 @@ class Node:
 
     def issuer(self) -> Issuer:
         with self.app.app_context():
-            return make_issuer(self.settings, VersionReader(db.engine))
+            self.readers.append(VersionReader(db.engine))
+        return make_issuer(self.settings, self.readers[-1])
+
+    def close(self) -> None:
+        for reader in self.readers:
+            reader.close()
+        with self.app.app_context():
+            db.engine.dispose()
 
     def files(self) -> dict[str, list[bytes]]:
         return {name: [path.read_bytes() for path in paths] for name, paths in shared.files(self.layout).items()}
@@ -80,8 +88,7 @@ def make(make_settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Mak
 
     yield node
     for one in made:
-        with one.app.app_context():
-            db.engine.dispose()
+        one.close()
 
 
 def test_a_second_node_joins_with_the_same_two_settings(make: Make) -> None:
