@@ -22,6 +22,7 @@ from authsvc.distribution.storage import Storage
 from authsvc.gate.callers import Callers
 from authsvc.gate.service import Gate
 from authsvc.gate.writes import Writer
+from authsvc.observability import requests
 from authsvc.rbac.authority import Door
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.uses import UseRecorder
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["registry"] = registry
     callers = Callers(snapshots, authentication, services.issuer)
     app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, Storage(Layout(settings).storage)))
+    requests.init(app)
     web.init(app)
     refusals.init(app)
     app.before_request(_refuse_while_read_only)

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, request
 from authsvc.core import crypto
 from authsvc.core.db import db
 from authsvc.inbox import service as inbox
+from authsvc.observability import metrics
 from webhook import envelope
 
 blueprint = Blueprint("webhook", __name__)
@@ -46,6 +47,7 @@ def _store(event_id: str, body: str) -> None:
     else:
         if not event.is_our_own:
             inbox.store(event_id, body)
+            metrics.EVENTS.inc()
 
 
 def _quarantine(data: bytes, reason: str) -> None:

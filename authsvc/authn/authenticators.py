@@ -28,6 +28,7 @@ from authsvc.core import origin
 from authsvc.core.db import reading
 from authsvc.core.errors import Denied, DomainError, InvalidCredentials, PasswordChangeRequired
 from authsvc.core.text import is_login, is_storable
+from authsvc.observability import metrics
 from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.rules import may_come_from
 from authsvc.users.passwords import Busy
@@ -150,6 +151,7 @@ class Authentication:
             with suppress(Exception), self._app.app_context(), reading():  # the reason may be that the database is away
                 account = lockout.account_of(credential, snapshot.configured("robot_name_prefix"))
         come_from = origin.current()
+        metrics.LOGINS.labels(error.code).inc()
         log.info(
             "login_refused",
             account=account,
@@ -176,6 +178,7 @@ class Authentication:
         if principal is None:
             raise InvalidCredentials("the user name or password is not right")
         self._remember(key, identity, snapshot)
+        metrics.LOGINS.labels("OK").inc()
         return principal, identity
 
     def principal(self, identity: Identity, snapshot: Snapshot, address: str) -> Principal | None:

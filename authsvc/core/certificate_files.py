@@ -60,6 +60,14 @@ def trouble(certificate: Path, host: str, now: datetime) -> tuple[str, str]:
     return "", f"expires in {left.days} days" if left < _SOON else ""
 
 
+def expiry(certificate: Path) -> datetime | None:
+    """When it ends; None if it cannot be read."""
+    try:
+        return _leaf(certificate).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+
+
 def _leaf(certificate: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificates(certificate.read_bytes())[0]
 

@@ -84,6 +84,11 @@ class Layout:
         return self.root / "run" / "pulse"
 
     @property
+    def counted(self) -> Path:
+        """Says where the files are that processes count in."""
+        return self.root / "run" / "counted"
+
+    @property
     def hashing(self) -> Path:
         """A file for each password that may be looked at at a time."""
         return self.root / "run" / "hashing"

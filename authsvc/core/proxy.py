@@ -10,6 +10,8 @@ from typing import Any
 HEADER = "X-Proxy-Secret"
 # In a request's environment: whether passwords are looked at by another process.
 ELSEWHERE = "tidegate.passwords_elsewhere"
+# Whether it was nginx that sent it.
+BY_PROXY = "tidegate.by_proxy"
 
 
 def send_to(location: str) -> tuple[str, str]:
@@ -27,7 +29,8 @@ class Proxy:
         """From here on `REMOTE_ADDR` is the client's address (WSGI), and what the proxy says of it is gone. True if it was the
         proxy that sent this."""
         said, shown = environ.pop("HTTP_X_REAL_IP", ""), environ.pop("HTTP_X_PROXY_SECRET", "")
-        if not (said and self._secret and hmac.compare_digest(shown.encode("latin-1"), self._secret)):
+        environ[BY_PROXY] = bool(said and self._secret and hmac.compare_digest(shown.encode("latin-1"), self._secret))
+        if not environ[BY_PROXY]:
             return False
         environ["REMOTE_ADDR"] = said[:64]
         return True

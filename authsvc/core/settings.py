@@ -67,6 +67,7 @@ class Settings:
     drain_seconds: int = 60
     pull_grace: bool = False
     outgoing_allow: tuple[str, ...] = ()
+    metrics_address: str = ""
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -210,7 +211,8 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
 
 
 def _not_an_address(settings: Settings) -> Iterator[str]:
-    for name in ("token_address", "api_address", "webhook_address", "registry_address"):
+    optional = ["metrics_address"] if settings.metrics_address else []
+    for name in ("token_address", "api_address", "webhook_address", "registry_address", *optional):
         try:
             addresses.parse(getattr(settings, name))
         except ValueError:

@@ -27,9 +27,11 @@ from authsvc.gate.callers import Caller
 from authsvc.gate.checks import Refused
 from authsvc.gate.decide import Told, authorize, check_passing
 from authsvc.gate.service import Gate
+from authsvc.observability import metrics
 from authsvc.token.grants import Access
 
 PATH = "/internal/gate"
+_STATUS = "X-Gate-Status"
 _LET_IN = "204 No Content"
 _NO_LENGTH = ("Content-Length", "0")
 # For how long (seconds) the same question is answered by the same refusal, while nothing changes: who comes again and
@@ -60,6 +62,7 @@ class GateEndpoint:
         self._recorder = decisions.Recorder(app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        begun = time.perf_counter()
         try:
             status, headers = self._judge(environ)
         except Guessable:
@@ -71,6 +74,8 @@ class GateEndpoint:
         except Exception as error:
             log.error("unexpected_error", exc_info=error)
             status, headers = "500 Internal Server Error", [_NO_LENGTH]
+        given = dict(headers).get(_STATUS, status[:3])
+        metrics.PASSAGES.labels(given).observe(time.perf_counter() - begun)
         start_response(status, headers)
         return ()
 
@@ -133,7 +138,7 @@ class GateEndpoint:
             decisions.tell(decision)
             self._recorder.note(decision)
         body = json.dumps(answers.body(refusal, decision_id))  # ASCII, as headers must be
-        headers = [_NO_LENGTH, ("X-Gate-Status", str(refusal.status)), ("X-Gate-Body", body)]
+        headers = [_NO_LENGTH, (_STATUS, str(refusal.status)), ("X-Gate-Body", body)]
         if refused.challenge is not None:
             headers.append(("X-Gate-Challenge", self._gate.challenge(asked, refused.challenge)))
         if refusal.retry_after is not None:

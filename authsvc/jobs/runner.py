@@ -18,6 +18,7 @@ from authsvc.jobs.context import Job, JobContext, Stopped
 from authsvc.jobs.logs import LogWriter
 from authsvc.jobs.models import Task
 from authsvc.jobs.queue import Candidate
+from authsvc.observability import metrics
 
 log = structlog.get_logger(component="jobs")
 
@@ -51,7 +52,10 @@ class Runner:
             db.session.expunge(task)
         writer, started = LogWriter(task.id), time.monotonic()
         outcome = self._outcome(job, task, writer, registry)
-        log.info("job_ended", kind=task.kind, task=task.id, outcome=outcome, seconds=round(time.monotonic() - started, 3))
+        seconds = time.monotonic() - started
+        metrics.TASKS.labels(task.kind, outcome).inc()
+        metrics.TASK_SECONDS.labels(task.kind, outcome).observe(seconds)
+        log.info("job_ended", kind=task.kind, task=task.id, outcome=outcome, seconds=round(seconds, 3))
         return True
 
     def _outcome(self, job: Job | None, task: Task, writer: LogWriter, registry: RegistryClient) -> str:

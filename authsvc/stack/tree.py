@@ -23,6 +23,7 @@ from pathlib import Path
 import structlog
 
 from authsvc.core.layout import Layout
+from authsvc.observability import metrics
 from authsvc.stack.parts import SOURCE
 from authsvc.stack.rendering import LEASH
 
@@ -40,6 +41,7 @@ class Tree:
         self._output = output
         self._config = layout.config / "supervisord.conf"
         self._session = layout.root / "run" / "session"
+        self._counted = layout.counted
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._condemned: dict[int, float] = {}  # orphan -> when it is killed
         ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
@@ -49,7 +51,10 @@ class Tree:
         self.end_left_overs()
         # A session of its own: Ctrl-C in the terminal must reach us, who stop things in order, not everything at once.
         command = [*LEASH, sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
-        self._supervisor = subprocess.Popen(command, start_new_session=True, stdout=self._output, stdin=subprocess.DEVNULL)  # noqa: S603
+        environ = os.environ | {metrics.DIRECTORY: str(metrics.begin(self._counted))}
+        self._supervisor = subprocess.Popen(  # noqa: S603
+            command, start_new_session=True, stdout=self._output, stdin=subprocess.DEVNULL, env=environ
+        )
         self._session.write_text(f"{self._supervisor.pid} {_boot()}\n")
 
     @property
@@ -93,6 +98,7 @@ class Tree:
         self.stop()
         self.wait()
         self.end_left_overs()
+        metrics.end(self._counted)
         self._session.unlink(missing_ok=True)
 
     def _end_orphans(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,11 +34,12 @@ _NO_SPACE, _LITTLE_SPACE = 64 * 1024 * 1024, 0.05  # bytes; a share of the whole
 @dataclass(frozen=True, slots=True)
 class Component:
     """One part: Harbor's name for it, or ours, and what is wrong ("" when it is healthy); `warning`: what somebody should see to,
-    though everything works."""
+    though everything works; `is_needed`: no login, push or pull can do without it."""
 
     name: str
     error: str = ""
     warning: str = ""
+    is_needed: bool = False
 
     @property
     def status(self) -> str:
@@ -56,7 +57,7 @@ class Looks:
 
 def check(settings: Settings) -> list[Component]:
     """Look at every part."""
-    return [*needed(settings), *_others(settings)]
+    return [*(replace(part, is_needed=True) for part in needed(settings)), *_others(settings)]
 
 
 def needed(settings: Settings) -> list[Component]:

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from flask import Blueprint as PlainBlueprint
-from flask import Response, current_app, jsonify, render_template, send_file
+from flask import Response, abort, current_app, jsonify, render_template, request, send_file
 
 from authsvc.artifacts import damage
 from authsvc.artifacts.models import Damage
@@ -18,16 +18,19 @@ from authsvc.core.db import utcnow
 from authsvc.core.errors import Forbidden, NotFound
 from authsvc.core.layout import Layout
 from authsvc.core.own import own
+from authsvc.core.proxy import BY_PROXY
 from authsvc.core.settings import Settings
+from authsvc.observability import exposition
 from authsvc.rbac.guard import principal, require_login, require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
-from authsvc.system import catalogue, health, search, statistics
+from authsvc.system import catalogue, gauges, health, search, statistics
 from authsvc.system.schemas import (
     CurrentPermissionsArguments,
     DamageSchema,
     GeneralInfoSchema,
     HealthArguments,
     HealthSchema,
+    MetricsArguments,
     PermissionSchema,
     PermissionsSchema,
     SearchArguments,
@@ -65,6 +68,43 @@ def get_health(arguments: dict[str, Any]) -> Any:
     healthy = not any(component.error for component in components)
     body = {"status": "healthy" if healthy else "unhealthy", "components": components}
     return body, 200 if healthy or not arguments["strict"] else 503
+
+
+@blueprint.get("/system/metrics")
+@blueprint.arguments(MetricsArguments, location="query")
+@blueprint.response(200, content_type="text/plain")
+def get_metrics(arguments: dict[str, Any]) -> Response:
+    """What Prometheus reads (beyond Harbor's API, which has them on a port of their own): see `TIDEGATE_METRICS_ADDRESS`."""
+    require_sysadmin()
+    return _metrics(arguments["comp"])
+
+
+@root.get("/internal/metrics")
+def internal_metrics() -> Response:
+    """The same for whoever nginx lets in at `TIDEGATE_METRICS_ADDRESS`, and for nobody else."""
+    if not request.environ.get(BY_PROXY):
+        abort(404)
+    return _metrics(request.args.get("comp", ""))
+
+
+def _metrics(component: str) -> Response:
+    found = exposition.text(component, gauges.families(_settings(), HARBOR_VERSION))
+    return Response(found, content_type=exposition.CONTENT_TYPE)
+
+
+@root.get("/healthz/live")
+def live() -> Response:
+    """Whether the process that is asked answers."""
+    return Response("live\n", mimetype="text/plain")
+
+
+@root.get("/healthz/ready")
+def ready() -> Response:
+    """Whether requests should be sent here: what no login, push or pull can do without is there."""
+    missing = [part.name for part in own(health.Looks).latest.get() if part.error and part.is_needed]
+    if missing:
+        return Response(f"not there: {', '.join(missing)}\n", 503, mimetype="text/plain")
+    return Response("ready\n", mimetype="text/plain")
 
 
 @blueprint.get("/system/damages")

@@ -30,6 +30,13 @@ class HealthArguments(Schema):
     strict = fields.Boolean(load_default=False, metadata={"description": "answer 503 when something is unhealthy"})
 
 
+class MetricsArguments(Schema):
+    comp = fields.String(
+        load_default="",
+        metadata={"description": "only those of core, jobservice or exporter, as Harbor's scrape configurations ask"},
+    )
+
+
 class GeneralInfoSchema(Schema):
     always = frozenset({"self_registration", "primary_auth_mode", "has_ca_root", "read_only", "notification_enable"})
 

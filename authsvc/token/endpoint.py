@@ -27,6 +27,7 @@ from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthe
 from authsvc.core.faults import told
 from authsvc.core.proxy import ELSEWHERE, send_to
 from authsvc.core.settings import Settings
+from authsvc.observability import metrics
 from authsvc.rbac.authority import Credential, Door
 from authsvc.rbac.principal import Principal
 from authsvc.secrets import service as secrets
@@ -99,6 +100,15 @@ class TokenEndpoint:
         self._signed_for: Snapshot | None = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        begun = time.perf_counter()
+
+        def respond(status: str, headers: list[tuple[str, str]]) -> object:
+            metrics.TOKENS.labels(status[:3]).observe(time.perf_counter() - begun)
+            return start_response(status, headers)
+
+        return self._serve(environ, respond)
+
+    def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             method = environ["REQUEST_METHOD"]
             if method == "GET":

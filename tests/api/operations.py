@@ -151,6 +151,7 @@ OPERATIONS = [
     Operation("PUT", "/configurations", SYSADMIN, 200, {"read_only": True}),
     Operation("GET", "/system/quarantine", SYSADMIN),
     Operation("GET", "/system/damages", SYSADMIN),
+    Operation("GET", "/system/metrics", SYSADMIN),
     Operation("POST", "/system/quarantine/{event_id}/retry", SYSADMIN),
     Operation("DELETE", "/system/quarantine/{event_id}", SYSADMIN),
     Operation("GET", "/system/decisions/{decision_id}", project(R.LOG, A.LIST)),
