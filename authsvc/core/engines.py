@@ -27,10 +27,11 @@ def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
     """What an engine is made with. Waits are bounded at every step (seconds), since a locked table or a dead server must
     answer 503, not hang a worker; `patient`: for changes of the schema, which may take their time."""
     backend = make_url(url).get_backend_name()
+    common: dict[str, Any] = {"hide_parameters": True}  # they may be hashes and sealed secrets, and errors go into logs
     if backend == "sqlite":
-        return {}
+        return common
     statement, lock = (0, 60) if patient else (STATEMENT, 2)
-    common = {"pool_pre_ping": True, "pool_timeout": 3}
+    common |= {"pool_pre_ping": True, "pool_timeout": 3}
     if backend == "postgresql":
         # Nothing that we ask is long enough for compiling it to pay. And what is best for one project is bad for another with
         # a thousand times as much: each question is planned for what it names.

@@ -66,8 +66,9 @@ class GateEndpoint:
         try:
             status, headers = self._judge(environ)
         except Guessable:
-            # What lets nobody in, should nginx not take it on.
-            status, headers = "500 Internal Server Error", [_NO_LENGTH, send_to("password_at_gate")]
+            # What lets nobody in, should nginx not take it on. It is judged, and counted, where it is sent to.
+            start_response("500 Internal Server Error", [_NO_LENGTH, send_to("password_at_gate")])
+            return ()
         except Unavailable as error:
             log.warning("undecided", reason=error.message)
             status, headers = "500 Internal Server Error", [_NO_LENGTH]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +16,7 @@ from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.observability import logs
-from authsvc.stack import lock, rendering, selftest
+from authsvc.stack import lock, rendering, selftest, tls
 from authsvc.stack.prepare import Prepared, prepare
 from authsvc.stack.rendering import NotReady
 from authsvc.stack.tree import Tree
@@ -33,8 +33,8 @@ _PAUSE, _CARE = 1.0, 60.0
 log = structlog.get_logger(component="serve")
 
 
-def prepare_when_reached(settings: Settings) -> Prepared:
-    """Prepare this node, as soon as the database answers.
+def prepare_when_reached(settings: Settings, is_ended: Callable[[], bool] = lambda: False) -> Prepared:
+    """Prepare this node, as soon as the database answers; `is_ended`: nobody waits for it any more.
 
     Raises:
         Unavailable: it does not for two minutes.
@@ -44,7 +44,7 @@ def prepare_when_reached(settings: Settings) -> Prepared:
         try:
             return prepare(app, settings)
         except Unavailable as error:
-            if time.monotonic() > until:
+            if time.monotonic() > until or is_ended():
                 raise
             log.warning("database_is_waited_for", reason=error.message)
             time.sleep(_PAUSE)
@@ -70,7 +70,7 @@ def serve(settings: Settings, names: Sequence[str], listen: str, containers: Pat
         tree = Tree(layout, output=None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        prepare_when_reached(settings)
+        prepare_when_reached(settings, lambda: bool(stops))
         rendering.for_parts(settings, names, listen)
         watchdog, care = Watchdog(layout.pulse), _Care(settings, containers, rotates="worker" not in names)
 
@@ -81,6 +81,8 @@ def serve(settings: Settings, names: Sequence[str], listen: str, containers: Pat
         try:
             while not stops:
                 tree.start()
+                if stops:  # it was told before there was anything to stop
+                    tree.stop()
                 tree.wait(meanwhile)
         finally:
             tree.end()
@@ -102,6 +104,8 @@ class _Care:
         try:
             if self._containers is not None:
                 rendering.for_containers(self._settings, self._containers)
+            else:  # what `/health` and metrics look at
+                tls.prepare(self._settings)
             if self._rotates:
                 with self._app.app_context():
                     tasks.rotate_if_due(KeyStore(Layout(self._settings).keys))

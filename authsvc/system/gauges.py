@@ -20,7 +20,8 @@ from authsvc.authn.configuration import auth_mode
 from authsvc.configuration import service as configuration
 from authsvc.core import certificate_files
 from authsvc.core.db import db, present, reading
-from authsvc.core.faults import is_outage
+from authsvc.core.errors import Unavailable
+from authsvc.core.faults import is_outage, told
 from authsvc.core.kept import Kept
 from authsvc.core.layout import Layout
 from authsvc.core.own import own
@@ -60,10 +61,11 @@ def families(settings: Settings, version: str) -> Families:
             found = [*_system(version), *_work(present())]
         yield from found
         yield from own(Counts).latest.get()
+    except Unavailable:
+        return  # `harbor_up` says so, or they take too long to count
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
-        # `harbor_up` says so
 
 
 def _host(settings: Settings) -> Families:
@@ -112,8 +114,11 @@ def _work(now: datetime) -> Families:
 
 
 def _counted() -> list[Metric]:
-    with reading():
-        return [*_totals(), *_projects()]
+    try:
+        with reading():
+            return [*_totals(), *_projects()]
+    except SQLAlchemyError as error:
+        raise told(error) or error from error
 
 
 def _totals() -> Families:

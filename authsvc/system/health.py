@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,12 +34,11 @@ _NO_SPACE, _LITTLE_SPACE = 64 * 1024 * 1024, 0.05  # bytes; a share of the whole
 @dataclass(frozen=True, slots=True)
 class Component:
     """One part: Harbor's name for it, or ours, and what is wrong ("" when it is healthy); `warning`: what somebody should see to,
-    though everything works; `is_needed`: no login, push or pull can do without it."""
+    though everything works."""
 
     name: str
     error: str = ""
     warning: str = ""
-    is_needed: bool = False
 
     @property
     def status(self) -> str:
@@ -55,9 +54,17 @@ class Looks:
         self.latest = Kept(lambda: check(settings), 0, _LONGEST_KEPT)
 
 
+class Needed:
+    """The same of what nothing can do without, for probes: quickly, and as of a second ago at most."""
+
+    def __init__(self) -> None:
+        settings: Settings = current_app.config["TIDEGATE"]
+        self.latest = Kept(lambda: needed(settings), 1.0, _LONGEST_KEPT)
+
+
 def check(settings: Settings) -> list[Component]:
     """Look at every part."""
-    return [*(replace(part, is_needed=True) for part in needed(settings)), *_others(settings)]
+    return [*needed(settings), *_others(settings)]
 
 
 def needed(settings: Settings) -> list[Component]:

@@ -101,7 +101,7 @@ def live() -> Response:
 @root.get("/healthz/ready")
 def ready() -> Response:
     """Whether requests should be sent here: what no login, push or pull can do without is there."""
-    missing = [part.name for part in own(health.Looks).latest.get() if part.error and part.is_needed]
+    missing = [part.name for part in own(health.Needed).latest.get() if part.error]
     if missing:
         return Response(f"not there: {', '.join(missing)}\n", 503, mimetype="text/plain")
     return Response("ready\n", mimetype="text/plain")

@@ -106,7 +106,11 @@ class TokenEndpoint:
             metrics.TOKENS.labels(status[:3]).observe(time.perf_counter() - begun)
             return start_response(status, headers)
 
-        return self._serve(environ, respond)
+        try:
+            return self._serve(environ, respond)
+        except Guessable:  # it is answered, and counted, where it is sent to
+            start_response("200 OK", [send_to("password"), ("Content-Length", "0")])
+            return ()
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -118,8 +122,7 @@ class TokenEndpoint:
             else:
                 return _respond(start_response, 405, _error("METHOD_NOT_ALLOWED", "GET or POST"), [("Allow", "GET, POST")])
         except Guessable:
-            start_response("200 OK", [send_to("password"), ("Content-Length", "0")])
-            return ()
+            raise
         except DomainError as error:
             return _refuse(start_response, error, method)
         except Exception as error:

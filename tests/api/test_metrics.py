@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from authsvc.cli import cli
+from authsvc.core.settings import Settings
+from authsvc.observability import metrics
 from authsvc.rbac.roles import Role
 from authsvc.system import gauges
+from authsvc.wsgi import Front
 from tests.support.world import World, basic
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +142,24 @@ def test_probes(world: World) -> None:
     assert world.client.get("/healthz/live").status_code == 200
     answer = world.client.get("/healthz/ready")
     assert (answer.status_code, answer.text) == (503, "not there: jobservice, registry\n")
+
+
+def test_what_is_sent_on_is_counted_where_it_is_answered(make_settings: Callable[..., Settings]) -> None:
+    """A password goes on to another process: here is nothing that took time."""
+    world = World(Front(make_settings(), passwords_elsewhere=True))
+    try:
+        world.user("alice", sysadmin=True)
+        world.front.flask.extensions["tidegate"].authentication._keeps_again = float("inf")  # it has looked at one already
+        before = _counted()
+        asked = {"X-Real-IP": "192.0.2.1", **basic("alice")}
+        assert "X-Accel-Redirect" in world.client.get("/service/token?service=harbor-registry", headers=asked).headers
+        at_gate = {"X-Gate-Method": "GET", "X-Gate-Uri": "/v2/a/b/manifests/v1", **asked}
+        assert "X-Accel-Redirect" in world.client.get("/internal/gate", headers=at_gate).headers
+        assert _counted() == before
+    finally:
+        world.close()
+
+
+def _counted() -> float:
+    names = ("tidegate_token_duration_seconds_count", "tidegate_gate_duration_seconds_count")
+    return sum(sample.value for family in metrics.families() for sample in family.samples if sample.name in names)

@@ -1,4 +1,4 @@
-"""The password that a database is shown."""
+"""The password that a database is shown, and what its errors say."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from flask import Flask
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from authsvc.core import engines
+from authsvc.core.db import db
 
 
 class Shown(Exception):
@@ -49,3 +51,13 @@ def test_a_file_that_is_not_there_or_everybodys_is_as_no_database(engine: Engine
             engine.connect()
         (tmp_path / "password").write_text("secret")
         (tmp_path / "password").chmod(0o644)
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_errors_do_not_say_what_was_stored(context: Flask, *, patient: bool) -> None:
+    """They go into logs, and hashes and sealed secrets into statements."""
+    engine = create_engine(db.engine.url, **engines.options(db.engine.url, patient=patient))
+    with engine.connect() as connection, pytest.raises(SQLAlchemyError) as caught:
+        connection.execute(text("SELECT :secret FROM nowhere"), {"secret": "Sup3rS3cret"})
+    assert "Sup3rS3cret" not in str(caught.value)
+    engine.dispose()
