@@ -6,8 +6,10 @@
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS base
-RUN if ! python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-        apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*; \
+RUN if ! python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+        || ! [ -s /etc/ssl/certs/ca-certificates.crt ]; then \
+        apt-get update && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
+        && rm -rf /var/lib/apt/lists/*; \
     fi
 
 FROM base AS packages
@@ -32,7 +34,8 @@ CMD ["sh", "-c", "rm -f /tmp/rsyslogd.pid; exec rsyslogd -n -f /etc/tidegate/rsy
 FROM base AS tidegate
 RUN groupadd --gid 10001 tidegate && useradd --uid 10001 --gid tidegate --home-dir /var/lib/tidegate --no-create-home tidegate \
     && install -d -o tidegate -g tidegate -m 700 /var/lib/tidegate /var/lib/tidegate-database /run/tidegate /run/tidegate/master \
-        /run/tidegate/database /etc/tidegate /etc/tidegate/nginx /etc/tidegate/registry /var/lib/registry
+        /run/tidegate/database /etc/tidegate /etc/tidegate/nginx /etc/tidegate/registry /var/lib/registry \
+        /var/lib/tidegate-backups /work
 COPY --from=packages /opt/tidegate/venv /opt/tidegate/venv
 COPY authsvc /opt/tidegate/app/authsvc
 COPY webhook /opt/tidegate/app/webhook

@@ -12,6 +12,7 @@ import authsvc.artifacts.commands
 import authsvc.authn.backends.keyless.commands
 import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
+import authsvc.backup.commands
 import authsvc.configuration.commands
 import authsvc.doctor.commands
 import authsvc.inbox.commands
@@ -29,6 +30,7 @@ from authsvc.observability import logs
 COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.stack.commands.COMMANDS,
     authsvc.stack.databases.COMMANDS,
+    authsvc.backup.commands.COMMANDS,
     authsvc.doctor.commands.COMMANDS,
     authsvc.users.commands.COMMANDS,
     authsvc.projects.commands.COMMANDS,

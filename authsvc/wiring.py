@@ -22,6 +22,7 @@ import authsvc.authn.backends.oidc.routes
 import authsvc.authn.backends.oidc.tasks
 import authsvc.authn.pages
 import authsvc.authn.routes
+import authsvc.backup.tasks
 import authsvc.configuration.check
 import authsvc.configuration.routes
 import authsvc.gate.routes
@@ -138,6 +139,7 @@ JOBS: dict[str, Job] = {
     "LDAP_REREAD": Job(authsvc.authn.backends.ldap.tasks.reread),
     "OIDC_CHECK": Job(authsvc.authn.backends.oidc.tasks.recheck),
     authsvc.audit.tasks.KIND: Job(authsvc.audit.tasks.purge, kept=10),
+    authsvc.backup.tasks.KIND: Job(authsvc.backup.tasks.back_up, attempts=3, is_here=authsvc.backup.tasks.is_here),
     authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect),
     authsvc.registries.tasks.KIND: Job(authsvc.registries.tasks.check_health),
     "PURGE": Job(authsvc.inbox.tasks.purge),
@@ -147,11 +149,12 @@ JOBS: dict[str, Job] = {
     "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
     "PURGE_SECRETS": Job(authsvc.token.tasks.purge),
 }
-# How often each runs by itself, in seconds. RECONCILE also runs when a worker starts.
+# How often each runs by itself, in seconds; 0: it does not. RECONCILE also runs when a worker starts.
 EVERY: dict[str, Callable[[Settings], int]] = {
     "RECONCILE": lambda settings: settings.reconcile_seconds,
     "LDAP_REREAD": lambda settings: settings.ldap_reread_seconds,
     "OIDC_CHECK": lambda settings: settings.oidc_check_seconds,
+    authsvc.backup.tasks.KIND: authsvc.backup.tasks.seconds,
     authsvc.registries.tasks.KIND: lambda _: 5 * 60,
     "PURGE": lambda _: 6 * 3600,
     "PURGE_DECISIONS": lambda _: 6 * 3600,

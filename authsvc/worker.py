@@ -178,7 +178,7 @@ def _over(settings: Settings) -> list[str]:
         since = now - started[kind]
         return since >= timedelta(seconds=EVERY[kind](settings)) or since < -_MOST_AHEAD
 
-    return [kind for kind in EVERY if kind not in started or is_over(kind)]
+    return [kind for kind in EVERY if EVERY[kind](settings) and (kind not in started or is_over(kind))]
 
 
 def _start(schedule: Schedule) -> None:

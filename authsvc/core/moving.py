@@ -22,9 +22,14 @@ _LAST = {
 }
 
 
-def move(source: Connection, target: Connection, tell: Callable[[str, int], None] = lambda table, rows: None) -> int:
+def move(
+    source: Connection,
+    target: Connection,
+    tell: Callable[[str, int], None] = lambda table, rows: None,
+    keep_going: Callable[[], None] = lambda: None,
+) -> int:
     """Copy all rows of a database into one that has the same schema and no rows yet, all or none, and compare what came; how many
-    rows that is. `tell` hears of each table. Nobody else may write to either meanwhile.
+    rows that is. `tell` hears of each table; `keep_going` is asked now and then. What `source` reads must be of one moment.
 
     Raises:
         Conflict: the target holds something, or what came differs.
@@ -32,7 +37,7 @@ def move(source: Connection, target: Connection, tell: Callable[[str, int], None
     moved = 0
     _must_be_empty(target)
     for table in Base.metadata.sorted_tables:
-        rows = _copy(source, target, table)
+        rows = _copy(source, target, table, keep_going)
         if _fingerprint(source, table) != _fingerprint(target, table):
             raise Conflict(f"the rows of {table.name} came differently; nothing was moved")
         moved += rows
@@ -53,12 +58,13 @@ def _must_be_empty(connection: Connection) -> None:
             raise Conflict(f"the other database is in use: it holds {table.name}")
 
 
-def _copy(source: Connection, target: Connection, table: Table) -> int:
+def _copy(source: Connection, target: Connection, table: Table, keep_going: Callable[[], None]) -> int:
     same, count = table.to_metadata(MetaData()), 0
     for column in same.columns:
         if isinstance(column.type, JSON):
             column.type = JSON(none_as_null=True)
     for rows in _rows(source, table):
+        keep_going()
         target.execute(insert(same), rows)
         count += len(rows)
     return count

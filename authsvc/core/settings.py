@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,6 +68,11 @@ class Settings:
     pull_grace: bool = False
     outgoing_allow: tuple[str, ...] = ()
     metrics_address: str = ""
+    backup_directory: Path | None = None
+    backup_recipients: tuple[str, ...] = ()
+    backup_hours: int = 24
+    backup_keep: tuple[str, ...] = ("7d", "4w", "6m")
+    backup_blobs: bool = True
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -119,6 +124,23 @@ class Settings:
         except EnvError as error:
             raise SettingsError(str(error)) from error
         return cls(**(values | overrides))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make the same settings, but for the database's password."""
+    shown = replace(settings, database_url=_PASSWORD.sub("@", settings.database_url))
+    named = ((PREFIX + field.name.upper(), getattr(shown, field.name)) for field in fields(Settings))
+    return {name: _written(value) for name, value in named if value not in (None, "", ())}
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(value)
+        case _:
+            return str(value)
 
 
 def _read(env: Env, name: str, type_: str) -> Any:
@@ -188,6 +210,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("; ".join(problems))
 
 
+_PASSWORD = re.compile(r"(?<!/):[^@/]*@")
+_KEPT = re.compile(r"[1-9]\d{0,3}[dwmy]")
 _LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds", "registrations_per_address")
 
 
@@ -205,9 +229,11 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     ):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
-    for name in ("credential_cache_seconds", "oidc_grace_seconds", "identity_days"):
+    for name in ("credential_cache_seconds", "oidc_grace_seconds", "identity_days", "backup_hours"):
         if getattr(settings, name) < 0:
             yield f"{name} must be at least 0"
+    if wrong := [part for part in settings.backup_keep if not _KEPT.fullmatch(part)]:
+        yield f"backup_keep: {wrong[0]!r} is no number of days, weeks, months or years such as 7d, 4w, 6m, 2y"
 
 
 def _not_an_address(settings: Settings) -> Iterator[str]:

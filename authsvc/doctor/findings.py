@@ -11,6 +11,7 @@ from flask import Flask
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 GOOD, DOUBTFUL, BAD, SKIPPED = "ok", "warning", "error", "skipped"
 
 

@@ -7,14 +7,12 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
-from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from authsvc.doctor.findings import LOOPBACK, Check, Finding, Patient, bad, doubtful, good, skipped
 
 
 def _address(patient: Patient) -> Finding:
     host = urlsplit(patient.settings.external_url).hostname or ""
-    is_ours_only = host in _LOOPBACK
+    is_ours_only = host in LOOPBACK
     listens = [one for one in patient.settings.listen_hosts if not ipaddress.ip_address(one).is_loopback]
     if is_ours_only and listens:
         return doubtful(
@@ -33,7 +31,7 @@ def _encryption(patient: Patient) -> Finding:
     if patient.settings.external_url.startswith("https"):
         return good("clients come by TLS")
     host = urlsplit(patient.settings.external_url).hostname or ""
-    if host in _LOOPBACK:
+    if host in LOOPBACK:
         return good("without TLS, on this host only")
     return bad("passwords and tokens go over the network as they are", "set TIDEGATE_EXTERNAL_URL to https://")
 

@@ -33,7 +33,8 @@ class Job:
     """`run` works outside a transaction and commits its own; what it returns is kept as the task's `extra_attrs`.
 
     `exclusive`: one run at a time, over all workers. `attempts`: how often a run may fail until the task has; the waits
-    between grow. `kept`: so many executions of each vendor are kept. `start`: what a schedule does when it is due, given
+    between grow. `kept`: so many executions of each vendor are kept. `is_here`: whether a node with these settings can run it.
+    `start`: what a schedule does when it is due, given
     vendor id and parameters, in a transaction; by default an execution of one task with the parameters as payload.
     """
 
@@ -41,4 +42,5 @@ class Job:
     exclusive: bool = True
     attempts: int = 1
     kept: int = 50
+    is_here: Callable[[Settings], bool] = lambda settings: True
     start: Callable[[int, Mapping[str, Any]], object] | None = None

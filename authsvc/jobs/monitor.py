@@ -34,6 +34,7 @@ HARBOR_QUEUES = (
     "WEBHOOK",
 )
 OUR_QUEUES = (
+    "BACKUP",
     "LDAP_REREAD",
     "OIDC_CHECK",
     "PURGE",

@@ -40,7 +40,10 @@ class Runner:
         """Run the oldest task that is due and free; False if there is none."""
         with reading():
             candidates = queue.due()
-        return any(self._run(candidate, registry) for candidate in candidates)
+        return any(self._run(candidate, registry) for candidate in candidates if self._is_here(candidate.kind))
+
+    def _is_here(self, kind: str) -> bool:
+        return kind not in self.jobs or self.jobs[kind].is_here(self.settings)
 
     def _run(self, candidate: Candidate, registry: RegistryClient) -> bool:
         job = self.jobs.get(candidate.kind)

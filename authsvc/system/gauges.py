@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 import authsvc
 from authsvc.artifacts.models import Artifact, Blob, Damage, Intent
 from authsvc.authn.configuration import auth_mode
+from authsvc.backup import service as backups
+from authsvc.backup import tasks as backup_job
 from authsvc.configuration import service as configuration
 from authsvc.core import certificate_files
 from authsvc.core.db import db, present, reading
@@ -80,6 +82,15 @@ def _host(settings: Settings) -> Families:
     if settings.tls and expiry is not None:
         name = "tidegate_certificate_expiry_timestamp_seconds"
         yield _one(name, "When the certificate expires that clients are shown", expiry.timestamp())
+    yield from _backups(settings)
+
+
+def _backups(settings: Settings) -> Families:
+    found = backups.shelf(settings).backups() if settings.backup_directory else []
+    newest = found[0].made_at.timestamp() if found else 0
+    yield _one("tidegate_backup_timestamp_seconds", "When the newest backup was made; 0: there is none", newest)
+    interval = backup_job.seconds(settings)
+    yield _one("tidegate_backup_interval_seconds", "How often one is made; 0: Tidegate makes none by itself", interval)
 
 
 def _system(version: str) -> Families:

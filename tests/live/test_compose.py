@@ -14,6 +14,7 @@ import pytest
 import requests
 import urllib3
 
+from authsvc.backup.keys import new_identity
 from tests.support import containers
 from tests.support.containers import Compose, Release, release
 from tests.support.rawclient import RawClient, Refused
@@ -35,6 +36,7 @@ class Installation:
     stack: Stack
     name: str
     seconds: float
+    identity: str
 
     @property
     def client(self) -> RawClient:
@@ -57,7 +59,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
 
 @pytest.fixture(scope="module", params=[{}, FULL], ids=["small", "full"])
 def running(request: pytest.FixtureRequest, built: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with built.compose(**request.param) as made:
+    identity, recipient = new_identity()
+    with built.compose(**request.param, TIDEGATE_BACKUP_RECIPIENTS=recipient, TIDEGATE_BACKUP_HOURS="0") as made:
         begun = time.monotonic()
         made.run("up", "--detach")
         stack = Stack(tmp_path_factory.mktemp("client"), ports={"https": made.port})
@@ -67,7 +70,7 @@ def running(request: pytest.FixtureRequest, built: Release, tmp_path_factory: py
         stack.admin = ("admin", said[1])
         stack.ca.parent.mkdir(parents=True)
         stack.ca.write_bytes(_authority(made))
-        yield Installation(made, stack, "full" if request.param else "small", seconds)
+        yield Installation(made, stack, "full" if request.param else "small", seconds, identity)
 
 
 def _authority(made: Compose) -> bytes:
@@ -161,3 +164,38 @@ def test_nobody_has_more_than_he_needs(running: Installation) -> None:
     for service in ("registry", "nginx"):
         listed = running.compose.run("exec", "-T", service, "sh", "-c", "ls /run/tidegate /var/lib/tidegate", check=False)
         assert listed.returncode != 0, service
+
+
+def test_a_backup_comes_back(running: Installation, record_property: Callable[[str, object], None]) -> None:
+    """On a host where nothing else is left."""
+    compose = running.compose
+    digest = running.client.push("library/treasure", "v1")
+    name = compose.run("exec", "-T", "worker", "authsvc", "backup", "create").stdout.strip()
+    said = compose.run(
+        "exec", "-T", "worker", "authsvc", "backup", "verify", "--read-only", "--identity", "-", stdin=running.identity
+    ).stdout
+    assert f"{name} is whole" in said
+    running.client.push("library/later", "v1")
+    compose.run("down", "--timeout", "20")
+    volumes = compose.engine.docker("volume", "ls", "--quiet").stdout.split()
+    compose.engine.docker("volume", "rm", *(one for one in volumes if one != "tidegate_backups"))
+    begun = time.monotonic()
+    if running.name == "full":
+        compose.run("up", "--detach", "postgres")
+        eventually(
+            lambda: compose.run("exec", "-T", "postgres", "pg_isready", "-U", "tidegate", check=False).returncode == 0, SLOW
+        )
+    said = compose.run("run", "--rm", "-T", "restore", "--identity", "-", stdin=running.identity).stdout
+    assert f"restored {name}" in said
+    compose.run("up", "--detach")
+    eventually(running.is_well, SLOW)
+    record_property(f"compose, {running.name}", f"restored and up in {time.monotonic() - begun:.1f} s")
+    running.stack.ca.write_bytes(_authority(compose))
+    assert running.client.manifest("library/treasure", "v1").headers["Docker-Content-Digest"] == digest
+    (artifact,) = running.stack.api("GET", "/projects/library/repositories/treasure/artifacts").json()
+    assert artifact["digest"] == digest
+    assert running.stack.api("GET", "/projects/library/repositories/later/artifacts").status_code == 404
+    found = json.loads(
+        compose.run("exec", "-T", "worker", "authsvc", "doctor", "-o", "json", "--at", "nginx", check=False).stdout
+    )
+    assert [one for one in found if one["status"] == "error"] == []

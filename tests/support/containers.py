@@ -20,7 +20,7 @@ from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 BASE = "tidegate-base:latest"
-_PACKAGES = "python3,python3-venv,rsyslog,logrotate,busybox,nginx,docker-registry,postgresql"
+_PACKAGES = "ca-certificates,python3,python3-venv,rsyslog,logrotate,busybox,nginx,docker-registry,postgresql"
 _CACHE = place("containers-base", inspect.getsource(debian) + _PACKAGES)
 _IMAGES = {
     "registry:2": 'RUN ln -s /bin/busybox /usr/local/bin/wget\nENTRYPOINT ["docker-registry", "serve"]\n',
@@ -74,13 +74,13 @@ class Compose:
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, timeout: float = 300, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = ["docker-compose", "--project-name", "tidegate", *arguments]
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.engine.home), "DOCKER_HOST": self.engine.host} | dict(
             self.environ
         )
         done = subprocess.run(
-            command, cwd=self.directory, env=environ, capture_output=True, text=True, timeout=timeout, check=False
+            command, cwd=self.directory, env=environ, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and done.returncode != 0:
             said = "" if arguments[0] == "logs" else self.run("logs", "--no-color", "--tail", "40", check=False).stdout

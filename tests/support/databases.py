@@ -55,7 +55,7 @@ class SqliteDatabases:
         return f"sqlite:///{self._directory / uuid.uuid4().hex}.db"
 
     def forget(self, url: str) -> None:
-        Path(url.removeprefix("sqlite:///")).unlink()
+        Path(url.removeprefix("sqlite:///")).unlink(missing_ok=True)
 
 
 class PostgresDatabases:

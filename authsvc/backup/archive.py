@@ -1,0 +1,54 @@
+"""One file of several, compressed and encrypted."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Collection
+from pathlib import Path
+
+from authsvc.backup.keys import Identities, Recipients
+from authsvc.core.errors import PreconditionFailed
+
+DATABASE, MASTER_KEY, SETTINGS, LINKS = "database.db", "master-key", "settings.env", "links"
+CERTIFICATE, CERTIFICATE_KEY = "certificate.pem", "certificate-key.pem"
+NAMES: Collection[str] = (DATABASE, MASTER_KEY, SETTINGS, LINKS, CERTIFICATE, CERTIFICATE_KEY)
+
+
+def pack(directory: Path, target: Path, recipients: Recipients) -> tuple[int, str]:
+    """Write what is in a directory into an archive; its size and SHA-256."""
+    bundle = directory / ".tar"
+    with tarfile.open(bundle, "w:gz", compresslevel=6) as tar:
+        for name in NAMES:
+            if (directory / name).exists():
+                tar.add(directory / name, name)
+    with bundle.open("rb") as source, target.open("xb") as file:
+        recipients.encrypt(source, file)
+    bundle.unlink()
+    return target.stat().st_size, _digest(target)
+
+
+def unpack(archive: Path, digest: str, directory: Path, identities: Identities) -> None:
+    """Read an archive into a directory.
+
+    Raises:
+        PreconditionFailed: it is damaged, or is for others.
+    """
+    if not archive.exists() or _digest(archive) != digest:
+        raise PreconditionFailed(f"{archive} is damaged: it is not what was written")
+    bundle = directory / ".tar"
+    with archive.open("rb") as source, bundle.open("wb") as target:
+        identities.decrypt(source, target)
+    with tarfile.open(bundle, "r:gz") as tar:
+        for member in tar:
+            source_of_member = tar.extractfile(member) if member.name in NAMES and member.isfile() else None
+            if source_of_member is not None:
+                with source_of_member, (directory / member.name).open("wb") as target:
+                    shutil.copyfileobj(source_of_member, target)
+    bundle.unlink()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
