@@ -14,6 +14,7 @@ import authsvc.authn.backends.ldap.commands
 import authsvc.authn.commands
 import authsvc.backup.commands
 import authsvc.configuration.commands
+import authsvc.declared.commands
 import authsvc.doctor.commands
 import authsvc.inbox.commands
 import authsvc.projects.commands
@@ -43,6 +44,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.inbox.commands.COMMANDS,
     authsvc.robots.commands.COMMANDS,
     authsvc.configuration.commands.COMMANDS,
+    authsvc.declared.commands.COMMANDS,
 ]
 # Stable, for scripts; 1 is any other failure, 2 a usage error (click's own).
 EXIT_STATUS = {

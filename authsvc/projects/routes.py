@@ -8,8 +8,7 @@ from flask import request
 
 from authsvc import lifecycle
 from authsvc.allowlist import service as allowlists
-from authsvc.authn import groups as whose
-from authsvc.authn.backends.ldap import backend as ldap
+from authsvc.authn import entities
 from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
@@ -252,12 +251,13 @@ def _entity(body: dict[str, Any]) -> User | UserGroup:
     if user.get("user_id"):
         return users.get(user["user_id"])
     if user.get("username"):
-        return users.find_by_name(user["username"]) or ldap.aboard(user["username"]) or users.get_by_name(user["username"])
+        return entities.user(user["username"])
     if group.get("id"):
         return groups.get(group["id"])
     if group.get("group_name") or group.get("ldap_group_dn"):
-        named = whose.named(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
-        return groups.find(named) or groups.onboard(ldap.existing(named))
+        return entities.group(
+            entities.group_named(group["group_type"], group["group_name"], group["ldap_group_dn"], group["source"])
+        )
     raise BadRequest("member_user with user_id or username is needed, or member_group with id, group_name or ldap_group_dn")
 
 

@@ -68,6 +68,23 @@ def clean_metadata(given: Mapping[str, str | None]) -> dict[str, str]:
     return cleaned
 
 
+def strict_metadata(given: Mapping[str, object]) -> dict[str, str]:
+    """As `clean_metadata`, of values of any simple type; null says nothing.
+
+    Raises:
+        BadRequest: a key that there is not or that cannot be set, or an impossible value.
+    """
+    if unknown := sorted(str(key) for key in given if key not in _KEYS):
+        raise BadRequest(f"metadata {unknown[0][:64]} cannot be set; there are {', '.join(sorted(_KEYS))}")
+    said = {key: str(value).lower() if isinstance(value, bool) else value for key, value in given.items()}
+    return clean_metadata({key: str(value) for key, value in said.items() if value is not None})
+
+
+def settable(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What of a project's metadata can be set."""
+    return {key: value for key, value in metadata.items() if key in _KEYS}
+
+
 def single(given: Mapping[str, str | None], key: str | None = None) -> dict[str, str]:
     """The metadata of a request about one key, which must be `key` if that is named.
 

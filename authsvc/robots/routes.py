@@ -28,6 +28,7 @@ from authsvc.robots.schemas import (
     RobotSecretSchema,
     RobotSecSchema,
     RobotUpdateSchema,
+    wanted,
 )
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
@@ -62,19 +63,6 @@ def _load(action: Action, robot_id: int) -> tuple[Principal, Robot]:
     place = projects.find_ref(str(robot.project_id)) if robot is not None and robot.project_id else None
     # In the same words whether it is somebody else's or nobody's.
     return require(action, Resource.ROBOT, place), service.get(robot_id)
-
-
-def _wanted(body: dict[str, Any], project: str) -> Wanted:
-    duration = body["duration"] if body["duration"] is not None else configuration.value("robot_token_duration")
-    grants = [
-        Grant(
-            entry["kind"],
-            entry["namespace"],
-            rules.parse_access(entry["kind"], ((access["resource"], access["action"]) for access in entry["access"])),
-        )
-        for entry in body["permissions"]
-    ]
-    return Wanted(body["name"], project, body["description"], duration, tuple(grants))
 
 
 def _project_of(body: dict[str, Any]) -> str:
@@ -119,7 +107,7 @@ def create_robot(body: dict[str, Any]) -> Any:
     found = projects.find_ref(project, is_name=True) if project else None
     who = require(Action.CREATE, Resource.ROBOT, found) if project else require_system(Action.CREATE, Resource.ROBOT)
     chosen = outside("secret", lambda: giving.choose(body["secret"]))
-    robot, secret = service.create(who, body["level"], _wanted(body, project), chosen)
+    robot, secret = service.create(who, body["level"], wanted(body, project), chosen)
     robot.disabled = body["disable"]
     answer = _created(robot, secret)
     db.session.commit()
@@ -143,7 +131,7 @@ def update_robot(body: dict[str, Any], robot_id: int) -> None:
     split = rules.split_name(service.prefix(), body["name"])
     if split != (service.project_name(robot), robot.name):
         raise BadRequest("cannot update the level or name of robot")
-    service.update(who, robot, _wanted(body | {"name": robot.name}, split[0]), disabled=body["disable"])
+    service.update(who, robot, wanted(body | {"name": robot.name}, split[0]), disabled=body["disable"])
     db.session.commit()
 
 

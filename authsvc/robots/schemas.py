@@ -1,8 +1,15 @@
 """Harbor's robot objects."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from marshmallow import fields, validate
 
+from authsvc.configuration import service as configuration
 from authsvc.core.api import Schema, Time
+from authsvc.robots import rules
+from authsvc.robots.rules import Grant, Wanted
 
 _SHORT = validate.Length(max=255)
 _SECRET = fields.String(load_default="", validate=validate.Length(max=1024))
@@ -93,3 +100,21 @@ class RobotSecretSchema(Schema):
 class RobotSecretCreatedSchema(Schema):
     id = fields.Integer()
     secret = fields.String()
+
+
+def wanted(body: dict[str, Any], project: str) -> Wanted:
+    """What a body asks for, of a project ("": at system level).
+
+    Raises:
+        BadRequest: a permission that no robot can have.
+    """
+    duration = body["duration"] if body["duration"] is not None else configuration.value("robot_token_duration")
+    grants = [
+        Grant(
+            entry["kind"],
+            entry["namespace"],
+            rules.parse_access(entry["kind"], ((access["resource"], access["action"]) for access in entry["access"])),
+        )
+        for entry in body["permissions"]
+    ]
+    return Wanted(body["name"], project, body["description"], duration, tuple(grants))

@@ -1,0 +1,15 @@
+"""All kinds of things that a document names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from authsvc.declared.labels import Labels
+from authsvc.declared.people import Members, Users
+from authsvc.declared.places import Kind
+from authsvc.declared.policies import ImmutableTagRules, Retention, Webhooks
+from authsvc.declared.robots import Robots
+
+PEOPLE = Users()
+OF_SYSTEM: Sequence[Kind] = (Labels(), Robots())
+OF_PROJECT: Sequence[Kind] = (Members(), Labels(), Robots(), ImmutableTagRules(), Retention(), Webhooks())

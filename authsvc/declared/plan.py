@@ -1,0 +1,228 @@
+"""What is to be changed, so that an installation is as a document says; what the document does not name stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from authsvc import lifecycle
+from authsvc.audit import service as audit
+from authsvc.authn import configuration as identity
+from authsvc.configuration import service as configuration
+from authsvc.configuration.items import ITEMS
+from authsvc.configuration.items import Item as ConfigurationItem
+from authsvc.core.errors import BadRequest, DomainError
+from authsvc.core.sealing import MASK
+from authsvc.declared.document import Item
+from authsvc.declared.kinds import OF_PROJECT, OF_SYSTEM, PEOPLE
+from authsvc.declared.places import Kind, Place
+from authsvc.projects import rules as project_rules
+from authsvc.projects import service as projects
+from authsvc.quota import service as quota
+from authsvc.rbac.principal import Principal
+from authsvc.users import service as users
+
+Fields = dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is to be made (`+`), changed (`~`) or taken away (`-`). `fields`: what changes in it, from what to what.
+    `ready` is called first, outside of transactions; `run` does it, and returns a secret that was generated, or ""."""
+
+    sign: str
+    what: str
+    fields: Fields = field(default_factory=dict)
+    run: Callable[[], str] = lambda: ""
+    ready: Callable[[], None] = lambda: None
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name}: {_told(before)} -> {_told(after)}" for name, (before, after) in self.fields.items())
+        return f"{self.sign} {self.what}" + (f"  {told}" if told else "")
+
+
+def _told(value: Any) -> str:
+    text = "nothing" if value in (None, "", [], {}) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def changes(giver: Principal, document: Item, *, prune: bool) -> list[Change]:
+    """In the order in which they can be made. `prune`: of each list that the document has, what it does not name goes.
+
+    Raises:
+        BadRequest, NotFound: it cannot be as the document says; the text says of what.
+    """
+    return list(_changes(giver, document, prune=prune))
+
+
+def _changes(giver: Principal, document: Item, *, prune: bool) -> Iterator[Change]:
+    yield from _configuration(giver, document["configuration"])
+    yield from _of_kind(PEOPLE, Place(giver), document, prune=prune)
+    _require_distinct("project", (project["name"] for project in document["projects"]))
+    for project in document["projects"]:
+        yield from _project(giver, project)
+        for kind in OF_PROJECT:
+            yield from _of_kind(kind, Place(giver, project["name"]), project, prune=prune)
+    for kind in OF_SYSTEM:  # robots of the system may be for projects
+        yield from _of_kind(kind, Place(giver), document, prune=prune)
+
+
+def _of_kind(kind: Kind, place: Place, wanted: Item, *, prune: bool) -> Iterator[Change]:
+    given = wanted[kind.name]
+    if given is None:
+        return
+    where = f"project {place.project}: {kind.one}" if place.project else kind.one
+    items = {kind.key(item): item for item in (given if isinstance(given, list) else [given])}
+    _require_distinct(where, (kind.key(item) for item in (given if isinstance(given, list) else [given])))
+    present = kind.present(place) if place.exists else {}
+    for key, item in items.items():
+        what = f"{where} {key}".strip()
+        with _about(what):
+            normal = kind.normal(place, item)
+        if key not in present:
+            yield Change("+", what, {}, _making(kind, place, key, item, what), _readying(kind, place, item, what))
+        elif differing := _difference(present[key], normal, kind.secret):
+            yield Change("~", what, differing, _changing(kind, place, item, what))
+    if prune and kind.is_removed:
+        for key in present.keys() - items.keys():
+            yield Change("-", f"{where} {key}".strip(), {}, _removing(kind, place, key))
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Whatever is wrong is said with what it is about."""
+    try:
+        yield
+    except DomainError as error:
+        if not error.message.startswith(what):
+            error.message = f"{what}: {error.message}"
+            error.args = (error.message,)
+        raise
+
+
+def _readying(kind: Kind, place: Place, item: Item, what: str) -> Callable[[], None]:
+    def ready() -> None:
+        with _about(what):
+            kind.ready(place, item)
+
+    return ready
+
+
+def _making(kind: Kind, place: Place, key: str, item: Item, what: str) -> Callable[[], str]:
+    def make() -> str:
+        with _about(what):
+            if key in kind.present(place):  # it came with the project, as its owner's membership does
+                kind.change(place, item)
+                return ""
+            return kind.make(place, item)
+
+    return make
+
+
+def _changing(kind: Kind, place: Place, item: Item, what: str) -> Callable[[], str]:
+    def change() -> str:
+        with _about(what):
+            kind.change(place, item)
+        return ""
+
+    return change
+
+
+def _removing(kind: Kind, place: Place, key: str) -> Callable[[], str]:
+    def remove() -> str:
+        kind.remove(place, key)
+        return ""
+
+    return remove
+
+
+def _difference(before: Item, after: Item, secret: str) -> Fields:
+    found = {name: (before.get(name), value) for name, value in after.items() if before.get(name) != value}
+    return {name: (_masked(old, secret), _masked(new, secret)) for name, (old, new) in found.items()} if secret else found
+
+
+def _masked(value: Any, secret: str) -> Any:
+    """Without secrets, however deep they are."""
+    match value:
+        case dict():
+            return {name: MASK if name == secret and inner else _masked(inner, secret) for name, inner in value.items()}
+        case list():
+            return [_masked(inner, secret) for inner in value]
+        case _:
+            return value
+
+
+def _require_distinct(what: str, keys: Iterator[str]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise BadRequest(f"{what} {key} stands twice")
+        seen.add(key)
+
+
+def _configuration(giver: Principal, given: Mapping[str, Any]) -> Iterator[Change]:
+    known: dict[str, ConfigurationItem] = {**ITEMS, **identity.ITEMS}
+    present = configuration.values() | identity.values()
+    after: dict[str, Any] = {}
+    for name, value in given.items():
+        what = f"configuration {name}"
+        if name != "auth_mode" and name not in known:
+            raise BadRequest(f"{what}: there is no such item; `authsvc config list` shows them all")
+        if name not in present:
+            raise BadRequest(f"{what} is a secret: it is set by `authsvc config set`, and said in no document")
+        with _about(what):
+            after[name] = known[name].parse(name, value) if name in known else str(value)
+    differing = {name: (present[name], value) for name, value in after.items() if present[name] != value}
+    if differing:
+        yield Change("~", "configuration", differing, lambda: _configure(giver, {name: after[name] for name in differing}))
+
+
+def _configure(giver: Principal, items: Mapping[str, Any]) -> str:
+    """All at once: some go together only. And first: an address is tried in a transaction of its own."""
+    with _about("configuration"):
+        audit.configure(giver.name, items)
+        identity.change(giver.name, items)
+    return ""
+
+
+def _project(giver: Principal, wanted: Item) -> Iterator[Change]:
+    name = wanted["name"]
+    with _about(f"project {name}"):
+        metadata = project_rules.strict_metadata(wanted["metadata"])
+    project = projects.find(name, is_name=True)
+    if project is None:
+        yield Change("+", f"project {name}", {}, lambda: _make_project(giver, wanted, metadata))
+        return
+    differing: Fields = {
+        key: (project.metadata_.get(key), value) for key, value in metadata.items() if project.metadata_.get(key) != value
+    }
+    if differing:
+
+        def update() -> str:
+            projects.update(giver, projects.get_by_name(name), metadata)
+            return ""
+
+        yield Change("~", f"project {name}", differing, update)
+    limit = wanted["storage_limit"]
+    if limit is not None and limit != project.storage_limit:
+        yield Change("~", f"project {name}", {"storage_limit": (project.storage_limit, limit)}, _limiting(giver, name, limit))
+
+
+def _make_project(giver: Principal, wanted: Item, metadata: Mapping[str, str]) -> str:
+    with _about(f"project {wanted['name']}"):
+        owner = users.get_by_name(wanted["owner"])
+        lifecycle.create_project(giver, owner.id, wanted["name"], metadata)
+        if wanted["storage_limit"] is not None:
+            _limiting(giver, wanted["name"], wanted["storage_limit"])()
+    return ""
+
+
+def _limiting(giver: Principal, name: str, limit: int) -> Callable[[], str]:
+    def set_limit() -> str:
+        with _about(f"project {name}"):
+            quota.set_limit(giver.name, projects.get_by_name(name), limit)
+        return ""
+
+    return set_limit

@@ -1,0 +1,86 @@
+"""A running installation read by its API as Harbor's, and made anew elsewhere; a registry that was there before us."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+
+from tests.declared.test_declared import DOCUMENT
+from tests.support.rawclient import RawClient
+from tests.support.stack import Stack
+
+
+def test_what_harbors_api_says_is_what_is_exported(stack: Stack, tmp_path: Path) -> None:
+    """And can be applied; `web` is what tests of everything have."""
+    text = (
+        DOCUMENT.replace("web", "declared")
+        .replace("alice", "anna")
+        .replace("bob", "boris")
+        .replace("name: empty", "name: emptied")
+    )
+    stack.environ |= {"CHAT_HEADER": "Bearer of bad news"}
+    file = tmp_path / "tidegate.yml"
+    file.write_text(text.replace("  self_registration: true\n", ""))
+    stack.cli("apply", str(file))
+    names = ("declared", "emptied")
+    done = stack.cli("import-harbor", stack.url, *names, "--ca", str(stack.ca), stdin=f"{stack.admin[1]}\n")
+    assert "webhook chat is without its auth_header" in done.stderr
+    exported = yaml.safe_load(stack.cli("export", *names).stdout)["projects"]
+    imported = yaml.safe_load(done.stdout)["projects"]
+    assert [project["name"] for project in imported] == list(names)
+    for ours, theirs in zip(exported, imported, strict=True):
+        assert {**theirs, "members": sorted(map(str, theirs["members"]))} == {
+            **ours,
+            "members": sorted(map(str, ours["members"])),
+        }
+    whole = yaml.safe_load(stack.cli("import-harbor", stack.url, "--ca", str(stack.ca), stdin=f"{stack.admin[1]}\n").stdout)
+    assert {"anna", "boris"} <= {user["username"] for user in whole["users"]}
+    assert whole["configuration"]["robot_token_duration"] == 60
+    assert [robot["name"] for robot in whole["robots"]] == ["mirror"]
+    stack.cli("config", "set", "robot_token_duration=30")
+
+
+def test_who_is_not_let_in_is_told(stack: Stack) -> None:
+    for url, password, said in (
+        (stack.url, "wrong", "does not take this name and password"),
+        (f"{stack.url}/nowhere", stack.admin[1], "is not there"),
+        ("https://localhost:1", "x", "does not answer"),
+    ):
+        done = stack.cli("import-harbor", url, "--ca", str(stack.ca), stdin=f"{password}\n", check=False)
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    done = stack.cli("import-harbor", stack.url, stdin="x\n", check=False)
+    assert "does not answer" in done.stderr, "its authority is not known"
+
+
+def test_a_registry_that_was_there_before_us(own_stack: Stack, tmp_path: Path) -> None:
+    """Its storage becomes ours: what is there is pulled with its digest, and in the index."""
+    own_stack.start()
+    client = RawClient(own_stack, own_stack.admin)
+    for name in ("old", "older.team"):
+        own_stack.cli("projects", "create", name)
+    digests = {name: client.push(name, "v1", content=name) for name in ("old/app", "older.team/deep/er", "library/x")}
+    own_stack.stop()
+    storage = tmp_path / "storage"
+    (own_stack.state_dir / "registry").rename(storage)
+    shutil.rmtree(storage / "docker/registry/v2/repositories/tidegate-marker")
+    lonely = storage / "docker/registry/v2/repositories/alone"
+    shutil.copytree(storage / "docker/registry/v2/repositories/library/x", lonely)
+    shutil.rmtree(own_stack.state_dir)
+    own_stack.start(REGISTRY_STORAGE=str(storage))
+    done = own_stack.cli("adopt")
+    assert "alone: below no project" in done.stderr
+    assert yaml.safe_load(done.stdout) == {"projects": [{"name": "old"}, {"name": "older.team"}]}
+    own_stack.cli("apply", "-", stdin=done.stdout)
+    report = json.loads(own_stack.cli("reconcile").stdout)
+    assert (report["recorded"], report["damaged"], report["problems"]) == (2, [], [])
+    client = RawClient(own_stack, own_stack.admin)
+    for name, digest in digests.items():
+        assert client.manifest(name, "v1").headers["Docker-Content-Digest"] == digest
+        project, _, repository = name.partition("/")
+        path = f"/projects/{project}/repositories/{repository.replace('/', '%252F')}/artifacts"
+        assert [one["digest"] for one in own_stack.api("GET", path).json()] == [digest]
