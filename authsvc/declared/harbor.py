@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import marshmallow as ma
 import requests
@@ -43,10 +44,9 @@ class Harbor:
         self._session.trust_env = False
         self._session.auth = (username, password)
         self._session.verify = ca or True
-        self._session.headers["X-Is-Resource-Name"] = "true"
 
-    def one(self, path: str, **query: Any) -> Any:
-        """What is at a path.
+    def one(self, path: str, *, by_name: bool = False, **query: Any) -> Any:
+        """What is at a path; `by_name`: what names something there is a name, though it look like an id.
 
         Raises:
             InvalidCredentials: it does not let us in, or not as far.
@@ -55,7 +55,13 @@ class Harbor:
         """
         must_be_free("Harbor")
         try:
-            answer = self._session.get(self._url + path, params=query, timeout=_TIMEOUT, allow_redirects=False)
+            answer = self._session.get(
+                self._url + path,
+                params=query,
+                headers={"X-Is-Resource-Name": str(by_name).lower()},
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            )
         except requests.RequestException as error:
             raise Unavailable(f"{self._url} does not answer: {error}") from error
         match answer.status_code:
@@ -113,7 +119,7 @@ def read(harbor: Harbor, names: Sequence[str], note: Note) -> Item:
 
 def _chosen(harbor: Harbor, names: Sequence[str]) -> Iterator[Item]:
     if names:
-        yield from (harbor.one(f"/projects/{name}") for name in names)
+        yield from (harbor.one(f"/projects/{quote(name, safe='')}", by_name=True) for name in names)
     else:
         yield from harbor.all("/projects")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 
@@ -38,10 +39,12 @@ def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str, p
     host, place = settings.registry_host, place or _here(ready.layout)
     tried = "a login, push, pull and its record were tried" if not trouble else f"BUT its self-test failed: {trouble}"
     lines = ["", f"Tidegate is up at {settings.external_url} after {seconds:.1f} s; {tried}.", ""]
+    is_kept = "JOURNAL_STREAM" in os.environ  # what is said goes into systemd's journal, where secrets do not belong
     if ready.first_password.exists():
+        password = f"{ready.first_password.read_text().strip()}   (shown this once; the pages will ask for another one)"
         lines += [
             f"  Log in as   {ADMIN}",
-            f"  Password    {ready.first_password.read_text().strip()}   (shown this once; the pages will ask for another one)",
+            f"  Password    {f'in {ready.first_password}: read it, and delete the file' if is_kept else password}",
             f"  Change it   {place.command}authsvc users reset-password {ADMIN} --password-stdin",
             "",
         ]
@@ -64,7 +67,8 @@ def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str, p
     ]
     click.echo("\n".join(lines))
     sys.stdout.flush()
-    ready.first_password.unlink(missing_ok=True)
+    if not is_kept:
+        ready.first_password.unlink(missing_ok=True)
 
 
 def doubts(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,15 +16,12 @@ from tests.support.stack import Stack
 
 def test_what_harbors_api_says_is_what_is_exported(stack: Stack, tmp_path: Path) -> None:
     """And can be applied; `web` is what tests of everything have."""
-    text = (
-        DOCUMENT.replace("web", "declared")
-        .replace("alice", "anna")
-        .replace("bob", "boris")
-        .replace("name: empty", "name: emptied")
-    )
+    text = DOCUMENT.replace("  self_registration: true\n", "")
+    for old, new in (("web", "declared"), ("alice", "anna"), ("bob", "boris"), ("empty", "emptied")):
+        text = re.sub(rf"\b{old}\b", new, text)
     stack.environ |= {"CHAT_HEADER": "Bearer of bad news"}
     file = tmp_path / "tidegate.yml"
-    file.write_text(text.replace("  self_registration: true\n", ""))
+    file.write_text(text)
     stack.cli("apply", str(file))
     names = ("declared", "emptied")
     done = stack.cli("import-harbor", stack.url, *names, "--ca", str(stack.ca), stdin=f"{stack.admin[1]}\n")

@@ -120,15 +120,17 @@ class Stack:
 
     def cli(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `authsvc` with this stack's settings."""
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "authsvc.cli", *arguments],
             env=self.environ,
             input=stdin,
             capture_output=True,
             text=True,
-            check=check,
+            check=False,
             timeout=120,
         )
+        assert done.returncode == 0 or not check, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done
 
     def api(self, method: str, path: str, auth: tuple[str, str] | None = None, **options: Any) -> requests.Response:
         """Call the API through nginx; as the administrator unless said otherwise."""
