@@ -17,6 +17,7 @@ import authsvc.configuration.commands
 import authsvc.declared.commands
 import authsvc.doctor.commands
 import authsvc.inbox.commands
+import authsvc.nodes.commands
 import authsvc.projects.commands
 import authsvc.quota.commands
 import authsvc.robots.commands
@@ -42,6 +43,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.artifacts.commands.COMMANDS,
     authsvc.quota.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
+    authsvc.nodes.commands.COMMANDS,
     authsvc.robots.commands.COMMANDS,
     authsvc.configuration.commands.COMMANDS,
     authsvc.declared.commands.COMMANDS,

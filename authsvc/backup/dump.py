@@ -21,7 +21,7 @@ _SQLITE = "sqlite:///"
 _PAGES = 2048  # at a time, of some kilobytes each
 _COUNTED = {"users": "NOT deleted", "projects": "1", "repositories": "1", "artifacts": "1"}
 # Of who ran it: keys that sign no more, work that nobody has in hand any more.
-_OF_PROCESSES = ("signing_leaves", "leases", "worker_pools")
+_OF_PROCESSES = ("signing_leaves", "leases", "worker_pools", "nodes")
 
 
 def take(settings: Settings, file: Path, keep_going: Callable[[], None]) -> None:

@@ -26,6 +26,8 @@ from authsvc.core.db import db, transaction
 from authsvc.core.origin import Origin, coming_from
 from authsvc.core.settings import Settings
 
+DIFFERS = 10  # the exit status of who was asked whether anything is to be changed, and says yes
+
 P = ParamSpec("P")
 R = TypeVar("R")
 

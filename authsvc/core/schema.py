@@ -3,8 +3,10 @@ change of a table."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask
@@ -45,6 +47,21 @@ def _upgrade(connection: Connection) -> bool:
         postgresql.make_indexes(connection)
         connection.commit()
         return is_old
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of the schema: its revision, and what it is about."""
+
+    revision: str
+    about: str
+
+
+def steps_from(found: str) -> list[Step]:
+    """What has to be done to bring a schema to the newest revision, in this order."""
+    files = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
+    about = {path.name.partition("_")[0]: ast.get_docstring(ast.parse(path.read_text())) or "" for path in files}
+    return [Step(revision, said.partition("\n")[0]) for revision, said in about.items() if revision > found]
 
 
 def newest() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from authsvc.core.base import create_base
-from authsvc.core.console import actor, on_database
+from authsvc.core.console import DIFFERS, actor, on_database
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.origin import Origin, coming_from
 from authsvc.core.repeat import repeated
@@ -18,8 +18,6 @@ from authsvc.declared import adoption, document, harbor, plan
 from authsvc.declared import reading as installation
 from authsvc.rbac.principal import Principal, operator
 from authsvc.wiring import internal_registry, make_issuer
-
-DIFFERS = 10  # exit status
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 prune_option = click.option("--prune", is_flag=True, help="take away what lists of the document do not name; no project, no user")

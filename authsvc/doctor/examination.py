@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from authsvc.core.errors import DomainError
-from authsvc.doctor import backups, database, files, host, identity, outside, parts, settings, tls, work
+from authsvc.doctor import backups, database, files, host, identity, nodes, outside, parts, settings, tls, work
 from authsvc.doctor.findings import BAD, SKIPPED, Check, Finding, Patient, bad, skipped
 
-CHECKS: tuple[Check, ...] = tuple(
-    chain.from_iterable(room.CHECKS for room in (host, settings, files, tls, database, parts, outside, work, backups, identity))
-)
+_ROOMS = (host, settings, files, tls, database, parts, outside, work, nodes, backups, identity)
+CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(room.CHECKS for room in _ROOMS))
 # What a check needs that another one is about: when that one finds it bad, this one says so.
-_NEEDS = {"keys": "files.owner", "work": "database.schema", "identity": "database.schema"}
+_NEEDS = {"keys": "files.owner", "work": "database.schema", "nodes": "database.schema", "identity": "database.schema"}
 
 
 @dataclass(frozen=True, slots=True)

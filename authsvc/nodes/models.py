@@ -1,4 +1,4 @@
-"""What the nodes of an installation share."""
+"""What the nodes of an installation share, and which there are."""
 
 from __future__ import annotations
 
@@ -18,4 +18,20 @@ class SharedSecret(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     sealed: Mapped[str] = mapped_column(Text)
     update_time: Mapped[datetime]
+    __table_args__ = ()
+
+
+class Node(Base):
+    """A node that runs, or did until a while ago. `parts`: what it runs, by name; `clock_ahead`: its clock against the
+    database's, in milliseconds; `seen_at`: by the database's clock."""
+
+    __tablename__ = "nodes"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    version: Mapped[str] = mapped_column(String(32))
+    parts: Mapped[str] = mapped_column(String(255))
+    start_time: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    clock_ahead: Mapped[int]
     __table_args__ = ()

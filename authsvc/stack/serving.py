@@ -18,6 +18,7 @@ from authsvc.core.settings import Settings
 from authsvc.observability import logs
 from authsvc.stack import lock, rendering, selftest, tls
 from authsvc.stack.prepare import Prepared, prepare
+from authsvc.stack.presence import Presence
 from authsvc.stack.rendering import NotReady
 from authsvc.stack.tree import Tree
 from authsvc.stack.watchdog import Watchdog
@@ -72,19 +73,21 @@ def serve(settings: Settings, names: Sequence[str], listen: str, containers: Pat
             signal.signal(number, stop)
         prepare_when_reached(settings, lambda: bool(stops))
         rendering.for_parts(settings, names, listen)
-        watchdog, care = Watchdog(layout.pulse), _Care(settings, containers, rotates="worker" not in names)
+        presence, watchdog, care = Presence(), Watchdog(layout.pulse), _Care(settings, containers, rotates="worker" not in names)
 
         def meanwhile() -> None:
             watchdog.look()
             care.look()
 
         try:
+            presence.start(settings, names)
             while not stops:
                 tree.start()
                 if stops:  # it was told before there was anything to stop
                     tree.stop()
                 tree.wait(meanwhile)
         finally:
+            presence.stop()
             tree.end()
     return 0
 

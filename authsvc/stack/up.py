@@ -16,8 +16,9 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings, SettingsError
-from authsvc.stack import lock, rendering, selftest, tls
+from authsvc.stack import lock, parts, rendering, selftest, tls
 from authsvc.stack import prepare as preparation
+from authsvc.stack.presence import Presence
 from authsvc.stack.readiness import require_free_ports, wait_until_ready
 from authsvc.stack.rolling import replace_workers
 from authsvc.stack.tree import Tree
@@ -26,6 +27,7 @@ from authsvc.stack.watchdog import Watchdog
 from authsvc.stack.welcome import doubts, welcome
 
 RESTART, RELOAD = signal.SIGUSR1, signal.SIGUSR2
+PARTS = ("nginx", "registry", *parts.NAMES)
 _PAUSE = 1.0  # seconds before supervisord is started again
 # Who reads settings anew when told so, and goes on meanwhile; a worker ends, is started again, and what it had in hand goes on.
 _RELOADED = (("api", signal.SIGHUP), ("webhook", signal.SIGHUP), ("worker", signal.SIGTERM))
@@ -63,6 +65,7 @@ class Running:
         self._asked: int | None = None
         self._begins_anew = False
         self._done = 0
+        self._presence = Presence()
         self._upkeep: Upkeep
         self._watchdog: Watchdog
 
@@ -71,7 +74,13 @@ class Running:
             signal.signal(number, self._stop)
         for number in (RESTART, RELOAD):
             signal.signal(number, self._ask)
-        self._begin()
+        try:
+            self._begin()
+            return self._watch()
+        finally:
+            self._presence.stop()
+
+    def _watch(self) -> int:
         while not self._stops:
             status = self._tree.wait(self._meanwhile)
             if self._begins_anew and not self._stops:
@@ -102,6 +111,7 @@ class Running:
         rendering.on_host(self._settings, ready.certificate, ready.key)
         self._watchdog = Watchdog(self._layout.pulse)
         self._upkeep = Upkeep(self._settings)  # before nginx reads what may be renewed at any moment
+        self._presence.start(self._settings, PARTS)
         self._tree.start()
         with app.app_context():
             wait_until_ready(self._settings, lambda: self._tree.is_alive and not self._stops)

@@ -31,6 +31,7 @@ from authsvc.core.settings import Settings
 from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
 from authsvc.jobs import monitor
 from authsvc.jobs.models import Schedule
+from authsvc.nodes import service as nodes
 from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.repositories.models import Repository
 from authsvc.system import health
@@ -102,6 +103,11 @@ def _system(version: str) -> Families:
 def _work(now: datetime) -> Families:
     queues = monitor.queues()
     sizes = {(queue.kind,): queue.count for queue in queues}
+    everyone = nodes.everyone()
+    seen = {(one.name, one.version): one.seen_at.timestamp() for one in everyone}
+    yield _many("tidegate_node_seen_timestamp_seconds", "When a node was heard of last", ["node", "version"], seen)
+    ahead = {(one.name,): one.clock_ahead.total_seconds() for one in everyone}
+    yield _many("tidegate_node_clock_ahead_seconds", "A node's clock against the database's", ["node"], ahead)
     yield _many("harbor_task_queue_size", "Tasks that wait", ["type"], sizes)
     ages = {(queue.kind,): queue.latency for queue in queues}
     yield _many("harbor_task_queue_latency", "Age of the oldest task that waits, in seconds", ["type"], ages)

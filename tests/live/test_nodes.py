@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -21,6 +23,7 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 PUSHES, PUSHERS = 200, 8
+FAKETIME = [str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
 _TRIES = 60  # of one push: a client tries again what was cut off
 
 pytestmark = pytest.mark.timeout(400)
@@ -123,6 +126,35 @@ def test_a_node_joins_is_killed_and_comes_back(nodes: Nodes) -> None:
     second.start(**nodes.settings)
     _nothing_is_lost(second, pushes)
     assert second.is_well()
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
+def test_a_clock_that_is_wrong_is_said_and_does_no_harm(nodes: Nodes) -> None:
+    """By 40 s, on one of two nodes."""
+    first, second = nodes.first, nodes.second
+    nodes.start(first)
+    second.environment = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": "+40s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    nodes.start(second)
+    second.admin = first.admin
+    _each_takes_what_the_other_gives(first, second)
+    pushes = Pushes(nodes)
+    with ThreadPoolExecutor(PUSHERS) as crowd:
+        for one in [crowd.submit(pushes.push, number) for number in range(4 * PUSHERS)]:
+            one.result()
+    assert not pushes.failures
+    _nothing_is_lost(first, pushes)
+
+    def listed() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(first.cli("nodes", "-o", "json").stdout)
+        return found
+
+    eventually(lambda: len(listed()) == 2)
+    assert sorted(round(one["clock_ahead_seconds"]) for one in listed()) == [0, 40]
+    done = first.cli("doctor", "nodes", check=False)
+    assert done.returncode == 1
+    assert "by 40 s" in done.stdout
+    second.stop()
+    eventually(lambda: len(listed()) == 1)
 
 
 def _each_takes_what_the_other_gives(first: Stack, second: Stack) -> None:

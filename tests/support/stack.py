@@ -31,7 +31,7 @@ def _let_through(path: Path) -> None:
 @dataclass
 class Stack:
     """A running stack. `host` is what stands in image names; `admin` is (name, password); `front`: the port that clients come to,
-    if it is not its own."""
+    if it is not its own. `environment`: of its processes, beside settings."""
 
     state_dir: Path
     environ: dict[str, str] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class Stack:
     admin: tuple[str, str] = ("admin", "")
     ports: dict[str, int] = field(default_factory=dict)
     front: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -94,7 +95,7 @@ class Stack:
             **settings,
         }
         clean = {key: value for key, value in os.environ.items() if not key.startswith("TIDEGATE_")}
-        return clean | {f"TIDEGATE_{name}": value for name, value in ours.items()}
+        return clean | self.environment | {f"TIDEGATE_{name}": value for name, value in ours.items()}
 
     def _wait(self) -> None:
         assert self.process is not None
