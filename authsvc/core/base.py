@@ -43,5 +43,5 @@ def create_base(settings: Settings) -> Application:
     app = Application("authsvc", static_folder="ui/static", template_folder="ui/templates")
     app.config["TIDEGATE"] = settings
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    db.init(app, settings.database_url, settings.database_password_file)
+    db.init(app, settings.database_url, settings.database_password_file, pooled=settings.database_pooler)
     return app

@@ -97,11 +97,13 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def init(app: Flask, url: str, password: Path | None = None) -> None:
-    """Bind `db` to the application and the database at `url`; `password`: the file that holds its password."""
+def init(app: Flask, url: str, password: Path | None = None, *, pooled: bool = False) -> None:
+    """Bind `db` to the application and the database at `url`; `password`: the file that holds its password; `pooled`: a pooler
+    is between."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["DATABASE_PASSWORD_FILE"] = password
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url)
+    app.config["DATABASE_POOLED"] = pooled
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url, pooled=pooled)
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
@@ -115,7 +117,7 @@ def patient_connection() -> Iterator[Connection]:
     """A connection for changes of the schema, which may take long; closed for good afterwards. On SQLite it does not hold
     foreign keys: a table is changed by making it anew, and dropping the old one must not take along what refers to it."""
     url = db.engine.url
-    engine = create_engine(url, **engines.options(url, patient=True))
+    engine = create_engine(url, **engines.options(url, patient=True, pooled=current_app.config["DATABASE_POOLED"]))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, foreign_keys=False, wait=_PATIENT)
     engines.show_password(engine, current_app.config["DATABASE_PASSWORD_FILE"])

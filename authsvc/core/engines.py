@@ -23,9 +23,13 @@ def family(dialect: Dialect) -> str:
     return "mariadb" if dialect.name in MARIADB else dialect.name
 
 
-def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
+def options(url: str | URL, *, patient: bool = False, pooled: bool = False) -> dict[str, Any]:
     """What an engine is made with. Waits are bounded at every step (seconds), since a locked table or a dead server must
-    answer 503, not hang a worker; `patient`: for changes of the schema, which may take their time."""
+    answer 503, not hang a worker; `patient`: for changes of the schema, which may take their time.
+
+    `pooled`: PgBouncer in transaction mode, or the like, is between, where each transaction may be another connection's: nothing
+    is prepared or set for longer than one. What is set here otherwise the database's role has to have (docs/operations.md).
+    """
     backend = make_url(url).get_backend_name()
     common: dict[str, Any] = {"hide_parameters": True}  # they may be hashes and sealed secrets, and errors go into logs
     if backend == "sqlite":
@@ -36,11 +40,12 @@ def options(url: str | URL, *, patient: bool = False) -> dict[str, Any]:
         # Nothing that we ask is long enough for compiling it to pay. And what is best for one project is bad for another with
         # a thousand times as much: each question is planned for what it names.
         planning = "-c jit=off -c plan_cache_mode=force_custom_plan"
+        connect: dict[str, Any] = {"connect_timeout": 2, "tcp_user_timeout": 10_000, "client_encoding": "utf8"}
+        if pooled:
+            return common | {"connect_args": connect | {"prepare_threshold": None}}
         settings = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c timezone=UTC {planning}"
         # tcp_user_timeout (ms): a machine that is gone without a word is noticed.
-        return common | {
-            "connect_args": {"connect_timeout": 2, "tcp_user_timeout": 10_000, "client_encoding": "utf8", "options": settings}
-        }
+        return common | {"connect_args": connect | {"options": settings}}
     return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock)}
 
 

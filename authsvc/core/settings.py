@@ -33,6 +33,7 @@ class Settings:
     state_dir: Path = Path("var")
     database_url: str = ""
     database_password_file: Path | None = None
+    database_pooler: bool = False
     master_key_file: Path | None = None
     listen_address: str = "127.0.0.1"
     https_port: int = 0

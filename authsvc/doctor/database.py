@@ -78,6 +78,23 @@ def _connections(patient: Patient) -> Finding:
     return good(said) if most >= wanted else doubtful(said, "raise max_connections, or put a pooler such as PgBouncer before it")
 
 
+def _pooler(patient: Patient) -> Finding:
+    """Whether the role has what we cannot set ourselves through a pooler."""
+    if not patient.settings.database_pooler:
+        return skipped("no pooler is between")
+    with _connection(patient) as connection:
+        if family(connection.dialect) != "postgresql":
+            return bad("TIDEGATE_DATABASE_POOLER is for PostgreSQL", "leave it out")
+        limits = ("statement_timeout", "lock_timeout")
+        unset = [name for name in limits if str(connection.execute(text(f"SHOW {name}")).scalar_one()) == "0"]
+    if unset:
+        return doubtful(
+            f"nothing ends a statement that takes for ever: {', '.join(unset)}",
+            "ALTER ROLE tidegate SET statement_timeout = '5s'; ALTER ROLE tidegate SET lock_timeout = '2s'",
+        )
+    return good("a pooler is between, and the role has its limits")
+
+
 def _encoding(patient: Patient) -> Finding:
     with _connection(patient) as connection:
         match family(connection.dialect):
@@ -139,6 +156,7 @@ CHECKS = (
     Check("database.clock", _clock),
     Check("database.version", _version),
     Check("database.connections", _connections),
+    Check("database.pooler", _pooler),
     Check("database.encoding", _encoding),
     Check("database.wholeness", _wholeness),
     Check("database.journal", _journal),

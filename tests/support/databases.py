@@ -174,6 +174,26 @@ def postgres_server() -> Iterator[int]:
 
 
 @contextmanager
+def pgbouncer(server: int, size: int) -> Iterator[int]:
+    """A PgBouncer in transaction mode before a PostgreSQL, which has so many connections at most; its port."""
+    with _home("postgres") as (directory, become):
+        (port,) = free_ports(1)
+        file = directory / "pgbouncer.ini"
+        file.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+            f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {size}\nmax_client_conn = 500\nunix_socket_dir =\n"
+            f"logfile = {directory}/log\npidfile = {directory}/pid\n"
+        )
+        program = subprocess.Popen([*become, "/usr/sbin/pgbouncer", "-q", str(file)], cwd=directory)
+        try:
+            until_up(program, directory / "log", (directory / "pid").exists)
+            yield port
+        finally:
+            program.kill()
+            program.wait()
+
+
+@contextmanager
 def mariadb_server() -> Iterator[int]:
     """A MariaDB server on a free port. Where it keeps temporary tables it deletes those of all others when it starts."""
     with _home("mysql") as (directory, become):
