@@ -58,6 +58,22 @@ def settle(app: Flask, layout: Layout, make: Callable[[], None]) -> None:
         connection.commit()
 
 
+def reseal(app: Flask, layout: Layout, new: Path) -> int:
+    """Seal all of it under another master key, all or none; how many secrets that is. A node that has only the old one then does
+    not start any more.
+
+    Raises:
+        PreconditionFailed: the present key is not the one that it is sealed under, or the new one is too short.
+    """
+    other = _key_in(new)
+    with app.app_context(), patient_connection() as connection, schema.locked(connection):
+        kept = _kept(connection, layout)
+        for name, contents in kept.items():
+            _keep(connection, name, other.encrypt(json.dumps(contents).encode()).decode(), is_new=False)
+        connection.commit()
+    return len(kept)
+
+
 def _kept(connection: Connection, layout: Layout) -> Mapping[str, list[str]]:
     rows = connection.execute(select(SharedSecret.name, SharedSecret.sealed)).all()
     if rows and not layout.master_key.exists():
@@ -90,8 +106,12 @@ def _master_key(layout: Layout) -> Fernet:
     """Made if there is none: for an installation of one node."""
     if not layout.master_key.exists():
         write_private(layout.master_key, secrets.token_hex(32) + "\n")
-    text = read_given(layout.master_key)
+    return _key_in(layout.master_key)
+
+
+def _key_in(file: Path) -> Fernet:
+    text = read_given(file)
     if len(text) < _SHORTEST:
-        raise PreconditionFailed(f"{layout.master_key} holds no master key: {_SHORTEST} characters or more that nobody can guess")
+        raise PreconditionFailed(f"{file} holds no master key: {_SHORTEST} characters or more that nobody can guess")
     derived = HKDF(SHA256(), 32, salt=None, info=b"tidegate shared secrets").derive(text.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

@@ -13,11 +13,14 @@ from secrets import token_hex
 
 import jwt
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from sqlalchemy import event, func, select, update
 
+from authsvc.audit.models import AuditLog
+from authsvc.cli import cli
 from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import InvalidCredentials, PreconditionFailed
@@ -233,3 +236,39 @@ def test_the_database_alone_tells_nothing(make: Make) -> None:
         for content in contents:
             assert content.decode().strip() not in kept
     assert "PRIVATE KEY" not in kept
+
+
+def test_another_master_key(make: Make, tmp_path: Path) -> None:
+    """Who has the new one joins with the same secrets; who has the old one is told; a key that is none changes nothing."""
+    first = make("one").prepare()
+    before = first.files()
+    new = tmp_path / "new-key"
+    new.write_text("short")
+    new.chmod(0o600)
+    with pytest.raises(PreconditionFailed, match="no master key"):
+        shared.reseal(first.app, first.layout, new)
+    new.write_text("another master key of forty characters and more\n")
+    assert shared.reseal(first.app, first.layout, new) == len(before)
+    assert make("two", master_key_file=new).prepare().files() == before
+    with pytest.raises(PreconditionFailed, match="another master key"):
+        make("three").prepare()
+    with pytest.raises(PreconditionFailed, match="another master key"):
+        shared.reseal(first.app, first.layout, new)
+
+
+@pytest.mark.once
+def test_the_command_that_rotates_it(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "state")
+    node = Node(settings, create_base(settings)).prepare()
+    before, key = node.files(), node.layout.master_key.read_text()
+    new = tmp_path / "new-key"
+    new.write_text("another master key of forty characters and more\n")
+    new.chmod(0o600)
+    done = CliRunner(env={"TIDEGATE_STATE_DIR": str(settings.state_dir)}).invoke(cli, ["rotate-master-key", str(new)])
+    assert done.exit_code == 0, done.exception
+    assert node.layout.master_key.read_text() == new.read_text() != key
+    assert node.prepare().files() == before
+    with node.app.app_context():
+        assert "master-key" in db.session.scalars(select(AuditLog.resource_type)).all()
+        db.session.rollback()
+    node.close()
