@@ -133,7 +133,7 @@ def test_a_clock_that_is_wrong_is_said_and_does_no_harm(nodes: Nodes) -> None:
     """By 40 s, on one of two nodes."""
     first, second = nodes.first, nodes.second
     nodes.start(first)
-    second.environment = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": "+40s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    second.environment = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": "+40s"}
     nodes.start(second)
     second.admin = first.admin
     _each_takes_what_the_other_gives(first, second)
@@ -191,4 +191,4 @@ def _nothing_is_lost(node: Stack, pushes: Pushes) -> None:
     for tag, digest in pushes.done.items():
         assert client.manifest(f"library/app{int(tag[1:]) % PUSHERS}", tag).headers["Docker-Content-Digest"] == digest
     created = node.api("GET", "/audit-logs?q=operation=create,resource_type=artifact,resource=~library/app&page_size=1")
-    assert PUSHES <= int(created.headers["X-Total-Count"]) <= PUSHES + pushes.cut_off
+    assert len(pushes.done) <= int(created.headers["X-Total-Count"]) <= len(pushes.done) + pushes.cut_off
