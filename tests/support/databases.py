@@ -184,6 +184,7 @@ def pgbouncer(server: int, size: int) -> Iterator[int]:
             f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {size}\nmax_client_conn = 500\nunix_socket_dir =\n"
             f"logfile = {directory}/log\npidfile = {directory}/pid\n"
         )
+        file.chmod(0o644)  # whatever our umask is by now: it is read by another user
         program = subprocess.Popen([*become, "/usr/sbin/pgbouncer", "-q", str(file)], cwd=directory)
         try:
             until_up(program, directory / "log", (directory / "pid").exists)
