@@ -135,11 +135,15 @@ def for_containers(settings: Settings, directory: Path) -> None:
         pid=Path("/tmp/nginx.pid"),  # noqa: S108
         access_log=Path("/dev/stdout"),
     )
-    anywhere = str(Address("0.0.0.0", addresses.parse(settings.registry_address).port))  # noqa: S104 - of its own network
-    registry = Registry(anywhere, STORAGE, GIVEN / "token-authority.pem")
+    registry = Registry(_within(addresses.parse(settings.registry_address)), STORAGE, GIVEN / "token-authority.pem")
     _write(given / "nginx.conf", "nginx/nginx.conf.j2", settings, nginx=nginx)
     settle_private(directory / "registry" / "token-authority.pem", KeyStore(layout.keys).bundle.read_bytes())
     _write(directory / "registry" / "config.yml", "registry-config/config.yml.j2", settings, registry=registry)
+
+
+def _within(found: Address) -> str:
+    """Where the registry listens that others find there: on its own network; on loopback, if they share it as in a pod."""
+    return str(found if found.host in ("127.0.0.1", "::1") else Address("0.0.0.0", found.port))  # noqa: S104
 
 
 def _write(file: Path, template: str, settings: Settings, **values: Any) -> None:

@@ -8,15 +8,21 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import requests
 import urllib3
+import yaml
 
 from authsvc.backup.keys import new_identity
+from tests.deploy import test_chart as chart
 from tests.support import containers
-from tests.support.containers import Compose, Release, release
+from tests.support.certificates import make_authority
+from tests.support.containers import BASE, Compose, Release, release
+from tests.support.pod import Pod
+from tests.support.ports import free_ports
 from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -199,3 +205,69 @@ def test_a_backup_comes_back(running: Installation, record_property: Callable[[s
         compose.run("exec", "-T", "worker", "authsvc", "doctor", "-o", "json", "--at", "nginx", check=False).stdout
     )
     assert [one for one in found if one["status"] == "error"] == []
+
+
+VALUES = """
+externalURL: https://localhost:{port}
+image: {{tag: latest}}
+database: {{url: "postgresql://tidegate@127.0.0.1/tidegate"}}
+tls: {{existingSecret: tls}}
+"""
+
+
+def test_a_pod_of_the_chart(built: Release, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """The job that brings the database up, then the pod with what its specification says."""
+    (port,) = free_ports(1)
+    done = chart.helm("template", "tidegate", str(chart.CHART), "-f", "-", stdin=VALUES.format(port=port))
+    assert done.returncode == 0, done.stderr
+    objects = {one["kind"]: one for one in yaml.safe_load_all(done.stdout) if one}
+    authority = make_authority(tmp_path, "localhost")
+    files = {
+        "database": {"password": b"known to both"},
+        "master-key": {"key": b"what nodes know, and nobody else does"},
+        "tls": {"tls.crt": authority.certificate.read_bytes(), "tls.key": authority.key.read_bytes()},
+    }
+    begun = time.monotonic()
+    pod = Pod(built.engine, "pod", tmp_path / "volumes", objects["Deployment"]["spec"]["template"]["spec"], files, BASE)
+    stack = Stack(tmp_path / "client", ports={"https": port})
+    stack.ca.parent.mkdir(parents=True)
+    stack.ca.write_bytes(authority.ca.read_bytes())
+    stack.admin = ("admin", "A-password-of-my-own-7")
+    try:
+        pod.open(port, 8443)
+        _postgres(built, pod)
+        job = replace(pod, directory=tmp_path / "job", specification=objects["Job"]["spec"]["template"]["spec"])
+        job.make_volumes()
+        job.run_once()
+        pod.run_once()
+        pod.start()
+        eventually(lambda: pod.succeeds("authsvc", "authsvc-healthy", "5101", "5102", "5103"), SLOW)
+        pod.execute("authsvc", "authsvc", "users", "reset-password", "admin", "--password-stdin", stdin=stack.admin[1])
+        installation = Installation(Compose(built.engine, built.directory, {}, port), stack, "pod", 0, "")
+        eventually(installation.is_well, SLOW)
+        record_property("pod", f"ready after {time.monotonic() - begun:.1f} s")
+        digest = installation.client.push("library/hello", "v1")
+        assert installation.client.manifest("library/hello", "v1").headers["Docker-Content-Digest"] == digest
+        for probe in (one["readinessProbe"] for one in pod.specification["containers"] if one["name"] == "registry"):
+            assert pod.succeeds("registry", *probe["exec"]["command"])
+        ready = built.engine.docker("exec", "pod-registry", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/healthz/ready")
+        assert ready.stdout == "ready\n"
+        found = json.loads(pod.execute("authsvc", "authsvc", "doctor", "-o", "json", "--at", "127.0.0.1", check=False))
+        assert [one for one in found if one["status"] == "error"] == []
+    except BaseException:
+        print(pod.logs())
+        raise
+    finally:
+        pod.close()
+
+
+def _postgres(built: Release, pod: Pod) -> None:
+    """Beside it, in its network."""
+    environ = {"POSTGRES_USER": "tidegate", "POSTGRES_DB": "tidegate", "POSTGRES_PASSWORD_FILE": "/secret/password"}
+    options = [option for name, value in environ.items() for option in ("--env", f"{name}={value}")]
+    secret = pod.directory / "database"
+    built.engine.docker(
+        "run", "--detach", "--name", "pod-postgres", "--network", f"container:{pod.name}", *options, "--volume",
+        f"{secret}:/secret:ro", "postgres:16",
+    )  # fmt: skip
+    eventually(lambda: pod.succeeds("postgres", "pg_isready", "-h", "127.0.0.1", "-U", "tidegate"), SLOW)

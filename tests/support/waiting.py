@@ -44,4 +44,4 @@ def until_up(process: subprocess.Popen[bytes], log: Path, answers: Callable[[], 
 
 
 def _end_of(log: Path) -> str:
-    return log.read_text(errors="replace")[-4000:]
+    return log.read_text(errors="replace")[-4000:] if log.exists() else "it wrote no log"
