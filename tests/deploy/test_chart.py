@@ -22,7 +22,7 @@ from tests.support import clients
 ROOT = Path(__file__).parents[2]
 CHART, EXAMPLES = ROOT / "deploy" / "helm" / "tidegate", ROOT / "deploy" / "helm" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
-VERSIONS = ("1.25", "1.29", "1.33")
+VERSIONS = ("1.29", "1.31", "1.33")
 ELSEWHERE = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}  # kinds that are not Kubernetes' own
 Object = dict[str, Any]
 
@@ -139,9 +139,8 @@ def test_every_setting_can_be_set() -> None:
 
 def environment(example: str) -> dict[str, str]:
     """What Tidegate's container is given."""
-    (authsvc,) = [
-        one for one in of_kind(example, "Deployment")["spec"]["template"]["spec"]["containers"] if one["name"] == "authsvc"
-    ]
+    pod = of_kind(example, "Deployment")["spec"]["template"]["spec"]
+    (authsvc,) = [one for one in containers(pod) if one["name"] == "authsvc"]
     return {one["name"]: one["value"] for one in authsvc["env"] if one["name"].startswith("TIDEGATE_")}
 
 
@@ -192,6 +191,14 @@ def test_pods_are_restricted(example: str) -> None:
             assert not re.search(r":latest$|^[^:@]+$", one["image"])
             for entry in one.get("env", []):
                 assert not re.search("password|secret|key", entry["name"], re.IGNORECASE) or entry["value"].startswith("/")
+
+
+def test_nginx_ends_first() -> None:
+    """Sidecars end after the containers of a pod; and nobody but nginx is one."""
+    for example in NAMES:
+        pod = of_kind(example, "Deployment")["spec"]["template"]["spec"]
+        assert [one["name"] for one in pod["containers"]] == ["nginx"]
+        assert [one["name"] for one in pod["initContainers"] if one.get("restartPolicy") == "Always"] == ["authsvc", "registry"]
 
 
 def test_selectors_never_change() -> None:

@@ -248,8 +248,7 @@ def test_a_pod_of_the_chart(built: Release, tmp_path: Path, record_property: Cal
         record_property("pod", f"ready after {time.monotonic() - begun:.1f} s")
         digest = installation.client.push("library/hello", "v1")
         assert installation.client.manifest("library/hello", "v1").headers["Docker-Content-Digest"] == digest
-        for probe in (one["readinessProbe"] for one in pod.specification["containers"] if one["name"] == "registry"):
-            assert pod.succeeds("registry", *probe["exec"]["command"])
+        assert pod.succeeds("registry", *pod.container("registry")["readinessProbe"]["exec"]["command"])
         ready = built.engine.docker("exec", "pod-registry", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/healthz/ready")
         assert ready.stdout == "ready\n"
         found = json.loads(pod.execute("authsvc", "authsvc", "doctor", "-o", "json", "--at", "127.0.0.1", check=False))

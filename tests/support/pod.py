@@ -56,13 +56,24 @@ class Pod:
 
     def run_once(self) -> None:
         """Its init containers, or, of a job, its containers."""
-        for container in self.specification.get("initContainers", self.specification["containers"]):
+        for container in self._once() or self.specification["containers"]:
             self.engine.docker("run", "--rm", *self._options(container))
 
+    def _once(self) -> list[Object]:
+        return [one for one in self.specification.get("initContainers", []) if "restartPolicy" not in one]
+
+    def _lasting(self) -> list[Object]:
+        sidecars = [one for one in self.specification.get("initContainers", []) if one.get("restartPolicy") == "Always"]
+        return [*sidecars, *self.specification["containers"]]
+
     def start(self) -> None:
-        """Its containers."""
-        for container in self.specification["containers"]:
+        """Its sidecars and containers."""
+        for container in self._lasting():
             self.engine.docker("run", "--detach", "--name", f"{self.name}-{container['name']}", *self._options(container))
+
+    def container(self, name: str) -> Object:
+        """What is said of one."""
+        return next(one for one in self._lasting() if one["name"] == name)
 
     def _options(self, container: Object) -> list[str]:
         context = container["securityContext"]
@@ -90,7 +101,7 @@ class Pod:
     def logs(self) -> str:
         """What all have said last."""
         said = []
-        for container in self.specification["containers"]:
+        for container in self._lasting():
             done = self.engine.docker("logs", "--tail", "40", f"{self.name}-{container['name']}", check=False)
             said.append(f"-- {container['name']}\n{done.stdout}{done.stderr}")
         return "\n".join(said)
