@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import lru_cache
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.once
 
 
 def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [clients.program("helm"), *arguments]
+    command = [shutil.which("helm", path=str(Path(sys.executable).parent)) or clients.program("helm"), *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from tests.support import gotools, once
@@ -34,7 +33,7 @@ def program(name: str) -> str:
     """
     module, version = (SMALL | LARGE)[name]
     directory = once.CACHE / "clients" / version
-    if found := shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent)):  # helm comes as a package
+    if found := shutil.which(name):
         return found
     if name in LARGE and not (directory / name).exists() and not THOROUGH:
         raise Missing(f"{name} is neither on PATH nor in {directory}; THOROUGH=1 builds it there")
