@@ -36,7 +36,7 @@ def test_it_comes_back_as_it_was(
     own_stack.environ |= {"TIDEGATE_BACKUP_DIRECTORY": str(backups), "TIDEGATE_BACKUP_RECIPIENTS": recipient[0]}
     client = RawClient(own_stack, own_stack.admin)
     before = client.push("library/app", "v1", content="as it was")
-    pushed: list[str] = []
+    pushed = [client.push("library/meanwhile", "v0", content="0")]
     stop = threading.Event()
 
     def push() -> None:
@@ -50,7 +50,6 @@ def test_it_comes_back_as_it_was(
     finally:
         stop.set()
         thread.join()
-    assert pushed
     begun = time.monotonic()
     said = own_stack.cli("backup", "verify", "--identity", str(identity)).stdout
     record_property("backup", f"verified in {time.monotonic() - begun:.1f} s")
@@ -73,7 +72,9 @@ def test_it_comes_back_as_it_was(
     client.push("library/app", "v2", content="as it is")
     another.cli("reconcile")
     assert json.loads(another.cli("damages", "-o", "json").stdout) == []
-    for artifact in another.api("GET", "/projects/library/repositories/meanwhile/artifacts?page_size=100").json():
+    path = "/projects/library/repositories/meanwhile/artifacts"
+    assert another.api("GET", f"{path}/v0").json()["digest"] == pushed[0]
+    for artifact in another.api("GET", f"{path}?page_size=100").json():
         for tag in artifact["tags"]:
             assert client.manifest("library/meanwhile", tag["name"]).headers["Docker-Content-Digest"] in pushed
     found = {one["name"]: one for one in json.loads(another.cli("doctor", "-o", "json", "outside", "tls", "keys").stdout)}
