@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 from collections.abc import Collection
 from pathlib import Path
 
+from authsvc.backup.files import KeepGoing, Watched, sha256
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.core.errors import PreconditionFailed
 
@@ -16,17 +16,18 @@ CERTIFICATE, CERTIFICATE_KEY = "certificate.pem", "certificate-key.pem"
 NAMES: Collection[str] = (DATABASE, MASTER_KEY, SETTINGS, LINKS, CERTIFICATE, CERTIFICATE_KEY)
 
 
-def pack(directory: Path, target: Path, recipients: Recipients) -> tuple[int, str]:
+def pack(directory: Path, target: Path, recipients: Recipients, keep_going: KeepGoing) -> tuple[int, str]:
     """Write what is in a directory into an archive; its size and SHA-256."""
     bundle = directory / ".tar"
     with tarfile.open(bundle, "w:gz", compresslevel=6) as tar:
         for name in NAMES:
             if (directory / name).exists():
-                tar.add(directory / name, name)
+                with (directory / name).open("rb") as source:
+                    tar.addfile(tar.gettarinfo(directory / name, name), Watched(source, keep_going))
     with bundle.open("rb") as source, target.open("xb") as file:
-        recipients.encrypt(source, file)
+        recipients.encrypt(Watched(source, keep_going), file)
     bundle.unlink()
-    return target.stat().st_size, _digest(target)
+    return target.stat().st_size, sha256(target, keep_going)
 
 
 def unpack(archive: Path, digest: str, directory: Path, identities: Identities) -> None:
@@ -35,7 +36,7 @@ def unpack(archive: Path, digest: str, directory: Path, identities: Identities) 
     Raises:
         PreconditionFailed: it is damaged, or is for others.
     """
-    if not archive.exists() or _digest(archive) != digest:
+    if not archive.exists() or sha256(archive) != digest:
         raise PreconditionFailed(f"{archive} is damaged: it is not what was written")
     bundle = directory / ".tar"
     with archive.open("rb") as source, bundle.open("wb") as target:
@@ -47,8 +48,3 @@ def unpack(archive: Path, digest: str, directory: Path, identities: Identities) 
                 with source_of_member, (directory / member.name).open("wb") as target:
                     shutil.copyfileobj(source_of_member, target)
     bundle.unlink()
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

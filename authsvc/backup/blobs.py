@@ -9,28 +9,26 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from authsvc.backup.files import Hashed, KeepGoing, Log, sync
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.core.errors import PreconditionFailed
+from authsvc.distribution.storage import Storage
 
-_ROOT = Path("docker/registry/v2")
 _UPLOADS = "_uploads"  # under way; their clients begin anew
-
-Log = Callable[[str], None]
-KeepGoing = Callable[[], None]
 
 
 def is_there(storage: Path) -> bool:
     """Whether the registry stores anything in this directory."""
-    return (storage / _ROOT / "repositories").is_dir()
+    return Storage(storage).repositories.is_dir()
 
 
 def write_links(storage: Path, target: Path, keep_going: KeepGoing) -> None:
     """All links, one a line."""
-    repositories = storage / _ROOT / "repositories"
+    repositories = Storage(storage).repositories
     with target.open("x", encoding="utf-8", errors="surrogateescape") as lines:
         for directory, below, files in os.walk(repositories):
             keep_going()
@@ -46,7 +44,7 @@ def write_links(storage: Path, target: Path, keep_going: KeepGoing) -> None:
 
 def read_links(source: Path, storage: Path) -> None:
     """Make all of them again."""
-    repositories = storage / _ROOT / "repositories"
+    repositories = Storage(storage).repositories
     part = repositories.with_name(".repositories").resolve()  # all or none: whoever finds some takes them for all
     if part.exists():
         shutil.rmtree(part)
@@ -62,22 +60,29 @@ def read_links(source: Path, storage: Path) -> None:
 
 
 def mirror(storage: Path, target: Path, recipients: Recipients, keep_going: KeepGoing, log: Log) -> Iterator[tuple[str, int]]:
-    """Copy what is missing; digest and size of each blob that is there then. One that is not what its name says is left out."""
+    """Copy what is missing; digest and size of each blob that is there then, for good once all are told. One that is not what its
+    name says is left out."""
+    grown: set[Path] = set()
     for digest, file in _stored(storage):
         keep_going()
         copy = place(target, digest)
         try:
             size = file.stat().st_size
-            if copy.exists() or _copy(file, digest, copy, recipients, keep_going):
-                yield digest, size
-            else:
-                log(f"{digest} is damaged in the registry's storage, and is left out")
+            if not copy.exists():
+                if not _copy(file, digest, copy, recipients, keep_going):
+                    log(f"{digest} is damaged in the registry's storage, and is left out")
+                    continue
+                grown |= {copy.parent, copy.parent.parent, target}
+            yield digest, size
         except FileNotFoundError:  # deleted at this moment
             continue
+    for directory in grown:
+        keep_going()
+        sync(directory)
 
 
 def _stored(storage: Path) -> Iterator[tuple[str, Path]]:
-    for directory in (storage / _ROOT / "blobs").glob("*/*/*"):
+    for directory in Storage(storage).blobs.glob("*/*/*"):
         yield f"{directory.parts[-3]}:{directory.name}", directory / "data"
 
 
@@ -87,23 +92,6 @@ def place(directory: Path, digest: str) -> Path:
     return directory / algorithm / encoded[:2] / encoded
 
 
-class _Reader:
-    """A file that is hashed while it is read."""
-
-    def __init__(self, file: IO[bytes], algorithm: str, keep_going: KeepGoing) -> None:
-        self._file, self._hash, self._keep_going = file, hashlib.new(algorithm), keep_going
-
-    def read(self, size: int = -1) -> bytes:
-        piece = self._file.read(size)
-        self._hash.update(piece)
-        self._keep_going()
-        return piece
-
-    @property
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
 def _copy(file: Path, digest: str, copy: Path, recipients: Recipients, keep_going: KeepGoing) -> bool:
     """Whether it was what its digest says."""
     algorithm, _, encoded = digest.partition(":")
@@ -111,7 +99,7 @@ def _copy(file: Path, digest: str, copy: Path, recipients: Recipients, keep_goin
     part = copy.with_name(f".{encoded}")
     try:
         with file.open("rb") as opened, part.open("wb") as target:
-            reader = _Reader(opened, algorithm, keep_going)
+            reader = Hashed(opened, algorithm, keep_going)
             recipients.encrypt(reader, target)
             target.flush()
             os.fsync(target.fileno())
@@ -146,7 +134,7 @@ def restore(digests: Iterable[tuple[str, int]], source: Path, storage: Path | No
     """Bring blobs back into a storage, or only read them if that is None; what is missing or damaged."""
     lost = []
     for digest, size in digests:
-        target = place(storage / _ROOT / "blobs", digest) / "data" if storage is not None else None
+        target = Storage(storage).file(digest) if storage is not None else None
         if not _bring_back(place(source, digest), digest, size, target, identities):
             lost.append(digest)
     return lost

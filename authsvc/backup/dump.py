@@ -107,10 +107,7 @@ def put(settings: Settings, file: Path) -> None:
         Conflict: the database is in use.
         Unavailable: it cannot be used.
     """
-    app, copy = (
-        create_base(settings),
-        create_base(replace(settings, database_url=f"sqlite:///{file}", database_password_file=None)),
-    )
+    app, copy = create_base(settings), create_base(_on_file(settings, file))
     try:
         schema.upgrade(copy)
         _forget_processes(file)

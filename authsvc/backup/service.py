@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 
 import authsvc
 from authsvc.backup import archive, blobs, dump
+from authsvc.backup.files import KeepGoing, Log
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.backup.shelf import ABOUT, ARCHIVE, BLOBS, Backup, Shelf, about, name_of
 from authsvc.core import schema
@@ -28,8 +29,6 @@ from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings, environment
 
 _BEAT = 5.0  # seconds
-Log = Callable[[str], None]
-Beat = Callable[[], None]
 
 
 def shelf(settings: Settings) -> Shelf:
@@ -43,7 +42,7 @@ def shelf(settings: Settings) -> Shelf:
     return Shelf(settings.backup_directory)
 
 
-def create(settings: Settings, keep_going: Beat, log: Log) -> Backup:
+def create(settings: Settings, keep_going: KeepGoing, log: Log) -> Backup:
     """Make one while everything goes on: first the index, then the blobs, of which there may be more by then. `keep_going` is
     asked every few seconds, and may end it by whatever it raises; nothing is left then.
 
@@ -60,7 +59,7 @@ def create(settings: Settings, keep_going: Beat, log: Log) -> Backup:
             log("the database is copied")
             _gather(settings, directory)
             stored = _mirror(settings, directory, part, place.blobs_for(recipients.mark), recipients, beat, log)
-            size, digest = archive.pack(directory, part / ARCHIVE, recipients)
+            size, digest = archive.pack(directory, part / ARCHIVE, recipients, beat)
             backup = Backup(
                 name=name_of(moment),
                 made_at=moment,
@@ -82,7 +81,7 @@ def create(settings: Settings, keep_going: Beat, log: Log) -> Backup:
 
 
 def _mirror(
-    settings: Settings, directory: Path, part: Path, target: Path, recipients: Recipients, beat: Beat, log: Log
+    settings: Settings, directory: Path, part: Path, target: Path, recipients: Recipients, beat: KeepGoing, log: Log
 ) -> tuple[int, int] | None:
     """How many blobs, and bytes, there are; None if the registry keeps them elsewhere, or they are not wanted."""
     storage = Layout(settings).storage
@@ -97,7 +96,7 @@ def _mirror(
     return count, total
 
 
-def _every(seconds: float, keep_going: Beat) -> Beat:
+def _every(seconds: float, keep_going: KeepGoing) -> KeepGoing:
     here, last = copy_context(), time.monotonic()
 
     def beat() -> None:

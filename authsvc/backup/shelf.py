@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from authsvc.backup import rules
+from authsvc.backup.files import sync
 from authsvc.core.clock import from_rfc3339, rfc3339
 from authsvc.core.errors import Conflict, NotFound, PreconditionFailed
 
@@ -87,9 +88,9 @@ class Shelf:
         try:
             yield part
             for path in (*part.iterdir(), part):
-                _sync(path)
+                sync(path)
             part.rename(directory)
-            _sync(self.root)
+            sync(self.root)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -160,11 +161,3 @@ def about(backup: Backup) -> str:
 def name_of(moment: datetime) -> str:
     """What one that is made then is called."""
     return moment.astimezone(UTC).strftime(_FORMAT)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

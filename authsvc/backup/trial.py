@@ -19,6 +19,7 @@ from authsvc.backup import service
 from authsvc.backup.keys import Identities
 from authsvc.backup.shelf import Backup, Shelf
 from authsvc.configuration.models import ConfigurationValue
+from authsvc.core import programs
 from authsvc.core.base import create_base
 from authsvc.core.db import db, transaction
 from authsvc.core.errors import DomainError, PreconditionFailed
@@ -106,8 +107,7 @@ def _quiet(settings: Settings, kinds: tuple[str, ...]) -> None:
 
 def is_possible(settings: Settings) -> bool:
     """Whether nginx and the registry are here to be started; in our container they are not."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    return all(shutil.which(program, path=path) for program in ("nginx", settings.registry_program))
+    return all(programs.find(program) for program in ("nginx", settings.registry_program))
 
 
 @contextmanager

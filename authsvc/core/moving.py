@@ -38,7 +38,7 @@ def move(
     _must_be_empty(target)
     for table in Base.metadata.sorted_tables:
         rows = _copy(source, target, table, keep_going)
-        if _fingerprint(source, table) != _fingerprint(target, table):
+        if _fingerprint(source, table, keep_going) != _fingerprint(target, table, keep_going):
             raise Conflict(f"the rows of {table.name} came differently; nothing was moved")
         moved += rows
         tell(table.name, rows)
@@ -77,10 +77,11 @@ def _rows(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]
             yield [dict(row) for row in part]
 
 
-def _fingerprint(connection: Connection, table: Table) -> int:
+def _fingerprint(connection: Connection, table: Table, keep_going: Callable[[], None]) -> int:
     """Of all values of a table, whatever order its database sorts texts in."""
     total = 0
     for rows in _rows(connection, table):
+        keep_going()
         for row in rows:
             said = json.dumps([row[column.name] for column in table.columns], sort_keys=True, default=str)
             total += int.from_bytes(hashlib.sha256(said.encode()).digest(), "big")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from authsvc.core.base import create_base
 from authsvc.core.console import DIFFERS, actor, on_database
 from authsvc.core.db import db, reading, transaction
+from authsvc.core.errors import Conflict
 from authsvc.core.origin import Origin, coming_from
 from authsvc.core.repeat import repeated
 from authsvc.core.settings import Settings
@@ -65,7 +67,8 @@ def apply(settings: Settings, file: Path, prune: bool) -> None:
                 first = plan.changes(giver, wanted, prune=prune)
             for change in first:
                 change.ready()
-            done = repeated(lambda: _made(giver, wanted, prune))
+            foreseen = {change.what for change in first if change.sign == "+"}
+            done = repeated(lambda: _made(giver, wanted, prune, foreseen))
         finally:
             db.session.remove()
             db.engine.dispose()
@@ -76,10 +79,13 @@ def apply(settings: Settings, file: Path, prune: bool) -> None:
     click.echo(f"{len(done)} changes", err=True)
 
 
-def _made(giver: Principal, wanted: document.Item, prune: bool) -> list[tuple[plan.Change, str]]:
+def _made(giver: Principal, wanted: document.Item, prune: bool, foreseen: Collection[str]) -> list[tuple[plan.Change, str]]:
+    """`foreseen`: what is to be made and was made ready."""
     with transaction():
         found = []
         for change in plan.changes(giver, wanted, prune=prune):
+            if change.sign == "+" and change.what not in foreseen:
+                raise Conflict(f"{change.what} was there a moment ago, and is gone: apply once more")
             found.append((change, change.run()))
             db.session.flush()
         return found

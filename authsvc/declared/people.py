@@ -31,7 +31,8 @@ class Users(Kind):
         return str(item["username"])
 
     def normal(self, place: Place, item: Item) -> Item:
-        return {name: item[name] for name in self.schema.fields}
+        user = users.find_by_name(item["username"])  # however it is written
+        return {name: item[name] for name in self.schema.fields} | ({"username": user.username} if user is not None else {})
 
     def present(self, place: Place) -> dict[str, Item]:
         rows = db.session.scalars(users.all_users().order_by(User.username))
@@ -63,6 +64,8 @@ class Users(Kind):
         if any(shown[name] != item[name] for name in ("email", "realname", "comment")):
             profile = {"realname": item["realname"], "comment": item["comment"]}
             users.update_profile(place.giver.name, user, email=item["email"] or None, **profile)
+            if not item["email"]:
+                users.forget_email(user)
         if user.sysadmin != item["sysadmin_flag"]:
             users.set_sysadmin(place.giver.name, user, item["sysadmin_flag"])
 

@@ -74,20 +74,25 @@ def _of_kind(kind: Kind, place: Place, wanted: Item, *, prune: bool) -> Iterator
     if given is None:
         return
     where = f"project {place.project}: {kind.one}" if place.project else kind.one
-    items = {kind.key(item): item for item in (given if isinstance(given, list) else [given])}
-    _require_distinct(where, (kind.key(item) for item in (given if isinstance(given, list) else [given])))
+    wanted_items = [(item, _normal(kind, place, item, where)) for item in (given if isinstance(given, list) else [given])]
+    _require_distinct(where, (kind.key(normal) for _, normal in wanted_items))
     present = kind.present(place) if place.exists else {}
-    for key, item in items.items():
+    for item, normal in wanted_items:
+        key = kind.key(normal)
         what = f"{where} {key}".strip()
-        with _about(what):
-            normal = kind.normal(place, item)
         if key not in present:
             yield Change("+", what, {}, _making(kind, place, key, item, what), _readying(kind, place, item, what))
         elif differing := _difference(present[key], normal, kind.secret):
             yield Change("~", what, differing, _changing(kind, place, item, what))
     if prune and kind.is_removed:
-        for key in present.keys() - items.keys():
+        named = {kind.key(normal) for _, normal in wanted_items}
+        for key in (key for key in present if key not in named):
             yield Change("-", f"{where} {key}".strip(), {}, _removing(kind, place, key))
+
+
+def _normal(kind: Kind, place: Place, item: Item, where: str) -> Item:
+    with _about(f"{where} {kind.key(item)}".strip()):
+        return kind.normal(place, item)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import structlog
 
-_BLOBS, _REPOSITORIES = "docker/registry/v2/blobs", "docker/registry/v2/repositories"
+_TREE = "docker/registry/v2"
 _SETTLED = 60.0  # seconds after which nobody is writing a link any more
 _PARTS = ("_manifests", "_layers", "_uploads")  # what a repository has
 _ASIDE, _REMOVED = "damaged", "removed"  # beside the registry's own directory
@@ -32,14 +32,34 @@ class Storage:
     root: Path | None
 
     @property
+    def tree(self) -> Path:
+        """What the registry has below its root."""
+        return (self.root or Path("/nowhere")) / _TREE
+
+    @property
+    def blobs(self) -> Path:
+        """Blobs, as `sha256/ab/ab…/data`."""
+        return self.tree / "blobs"
+
+    @property
+    def repositories(self) -> Path:
+        """What each repository has, as links to blobs; and uploads."""
+        return self.tree / "repositories"
+
+    @property
     def is_visible(self) -> bool:
         """Whether anything can be said about files."""
-        return self.root is not None and (self.root / _BLOBS).is_dir()
+        return self.root is not None and self.blobs.is_dir()
+
+    def file(self, digest: str) -> Path:
+        """Where a blob is, if it is there."""
+        algorithm, _, encoded = digest.partition(":")
+        return self.blobs / algorithm / encoded[:2] / encoded / "data"
 
     def size(self, digest: str) -> int | None:
         """How many bytes of a blob are there; None if there is no such file."""
         try:
-            return self._file(digest).stat().st_size
+            return self.file(digest).stat().st_size
         except FileNotFoundError:
             return None
 
@@ -109,7 +129,7 @@ class Storage:
                 return False
             aside = self.root / _ASIDE
             aside.mkdir(exist_ok=True)
-            self._file(digest).rename(aside / digest.replace(":", "-"))
+            self.file(digest).rename(aside / digest.replace(":", "-"))
         except OSError as error:
             log.warning("not_set_aside", digest=digest, error=type(error).__name__)
             return False
@@ -118,18 +138,14 @@ class Storage:
 
     def _is_whole(self, digest: str) -> bool:
         algorithm = digest.partition(":")[0]
-        with self._file(digest).open("rb") as file:
+        with self.file(digest).open("rb") as file:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}" == digest
 
     def _repository(self, repository: str) -> Path:
-        return (self.root or Path("/nowhere")) / _REPOSITORIES / repository
+        return self.repositories / repository
 
     def _layers(self, repository: str) -> Path:
         return self._repository(repository) / "_layers"
-
-    def _file(self, digest: str) -> Path:
-        algorithm, _, encoded = digest.partition(":")
-        return (self.root or Path()) / _BLOBS / algorithm / encoded[:2] / encoded / "data"
 
 
 ELSEWHERE = Storage(None)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
 
-from authsvc.core import sealing
+from authsvc.core import programs, sealing
 from authsvc.core.errors import DomainError
 from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
 
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 _NGINX, _REGISTRY = (1, 18), (2, 8)
 
 
@@ -33,7 +31,7 @@ def _registry(patient: Patient) -> Finding:
 def _version(patient: Patient, program: str, arguments: list[str], oldest: tuple[int, int]) -> Finding:
     if patient.at:
         return skipped("it runs in a container of its own")
-    path = shutil.which(program, path=_PATH)
+    path = programs.find(program)
     if path is None:
         return bad(f"{program} is not installed", "on Debian: apt-get install --no-install-recommends nginx docker-registry")
     done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - the operator's

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from authsvc.core import addresses, proxy
+from authsvc.core import addresses, programs, proxy
 from authsvc.core.addresses import Address, bracketed
 from authsvc.core.crypto import read_private, settle_private
 from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.distribution.storage import Storage
 from authsvc.stack import parts, tls
 from authsvc.stack.parts import SOURCE
 from authsvc.token.keys import KeyStore
@@ -26,7 +26,6 @@ PACKAGES = "nginx docker-registry"  # Debian's, with what we run but do not brin
 # Whatever it stands before ends with who started it.
 LEASH = ("setpriv", "--pdeathsig", "TERM")
 NGINX_USER = "www-data"  # Debian's
-_BLOBS = Path("docker/registry/v2")
 
 
 class NotReady(DomainError):
@@ -67,7 +66,7 @@ def on_host(settings: Settings, certificate: Path, key: Path) -> None:
     nginx = Nginx(
         certificate,
         key,
-        blobs=layout.storage / _BLOBS,
+        blobs=Storage(layout.storage).tree,
         temporary=layout.root / "nginx",
         pid=layout.root / "run" / "nginx.pid",
         access_log=layout.logs / "access.log",
@@ -130,7 +129,7 @@ def for_containers(settings: Settings, directory: Path) -> None:
     nginx = Nginx(
         GIVEN / "server.crt",
         GIVEN / "server.key",
-        blobs=STORAGE / _BLOBS,
+        blobs=Storage(STORAGE).tree,
         temporary=Path("/tmp"),  # noqa: S108 - the container's own
         pid=Path("/tmp/nginx.pid"),  # noqa: S108
         access_log=Path("/dev/stdout"),
@@ -174,7 +173,7 @@ def _files() -> int:
 
 
 def _program(program: str) -> str:
-    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
-    if path is None:  # the last two are where nginx is for ordinary users
+    path = programs.find(program)
+    if path is None:
         raise NotReady(f"{program} is not installed; on Debian: sudo apt-get install --no-install-recommends {PACKAGES}")
     return path

@@ -6,9 +6,11 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from sqlalchemy import func, select
@@ -39,6 +41,7 @@ from authsvc.system import health
 # Of so many projects, those that store most, each has its own numbers: series are what a Prometheus has to pay for.
 PROJECTS = 1000
 _KEPT, _LONGEST_KEPT = 60.0, 600.0  # seconds, of what has to be counted
+_LOOKED = 5.0  # seconds, of what has to be looked at
 
 _KINDS = frozenset({"IMAGE", "CHART", "CNAB", "WASM", "SBOM", "MODEL"})
 
@@ -52,13 +55,22 @@ class Counts:
         self.latest: Kept[list[Metric]] = Kept(_counted, _KEPT, _LONGEST_KEPT)
 
 
+class Places:
+    """What lies in directories: one of another host, when that is away, does not answer for as long as it likes."""
+
+    def __init__(self) -> None:
+        settings: Settings = current_app.config["TIDEGATE"]
+        self.latest: Kept[list[Metric]] = Kept(lambda: list(_places(settings)), _LOOKED, _LONGEST_KEPT)
+
+
 def families(settings: Settings, version: str) -> Families:
     """All of them; without the database what can be known without it. `version`: the Harbor whose API we answer."""
     components = own(health.Looks).latest.get()
     yield _one("harbor_health", "Whether all is well", not any(part.error for part in components))
     yield _many("harbor_up", "Whether each part is there", ["component"], {(part.name,): not part.error for part in components})
     yield _many("tidegate_build", "This Tidegate", ["version"], {(authsvc.__version__,): 1})
-    yield from _host(settings)
+    with suppress(Unavailable):
+        yield from own(Places).latest.get()
     try:
         with reading():
             found = [*_system(version), *_work(present())]
@@ -71,7 +83,7 @@ def families(settings: Settings, version: str) -> Families:
             raise
 
 
-def _host(settings: Settings) -> Families:
+def _places(settings: Settings) -> Families:
     layout = Layout(settings)
     places = {
         (name,): shutil.disk_usage(path) for name, path in (("state", layout.root), ("blobs", layout.storage)) if path.exists()

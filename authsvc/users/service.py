@@ -154,6 +154,11 @@ def update_profile(
     audit.record(actor, "update", "user", user.username, description="profile")
 
 
+def forget_email(user: User) -> None:
+    """He has none any more; part of a change of the profile."""
+    user.email = None
+
+
 def require_local(user: User) -> None:
     """
     Raises:

@@ -24,7 +24,7 @@ from authsvc.jobs.runner import Runner
 from authsvc.stack.prepare import prepare
 from authsvc.wiring import JOBS
 from authsvc.worker import start_due
-from tests.backup.test_backup import prepared
+from tests.backup.house import prepared
 
 pytestmark = pytest.mark.once
 

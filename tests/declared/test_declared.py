@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import Result
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from authsvc.audit.models import AuditLog
 from authsvc.core.db import Base, db
 from authsvc.core.settings import Settings
+from authsvc.declared import plan
+from authsvc.users.models import User
 from authsvc.wsgi import Front
 from tests.support.console import Run, runner
 from tests.support.world import World
@@ -210,6 +212,56 @@ def test_each_field_is_compared_and_changed(world: World, run: Run, made: Path) 
         assert run("diff", file).exit_code == 0, (name, run("diff", file).stdout)
         assert run("apply", write(made, DOCUMENT)).exit_code == 0, name
     assert run("diff", write(made, DOCUMENT)).exit_code == 0
+
+
+def test_who_is_there_is_the_same_however_he_is_written(world: World, run: Run, tmp_path: Path) -> None:
+    run("apply", write(tmp_path, DOCUMENT))
+    said = yaml.safe_load(DOCUMENT)
+    said["users"][0]["username"] = "Alice"
+    members = said["projects"][0]["members"]
+    members[0]["user"] = "BOB"
+    members[2]["group"] = "CN=ops, DC=example,DC=com"
+    done = run("diff", write(tmp_path, said))
+    assert (done.exit_code, done.stdout) == (0, ""), done.exception
+    members[0]["role"] = members[2]["role"] = "guest"
+    done = run("apply", write(tmp_path, said))
+    assert done.exit_code == 0, done.exception
+    assert [line.partition("  ")[0] for line in done.stderr.splitlines()[:-1]] == [
+        "~ project web: member user bob",
+        "~ project web: member group cn=ops,dc=example,dc=com",
+    ]
+    members.append({"user": "bob", "role": "guest"})
+    assert "project web: member user bob stands twice" in error(run("diff", write(tmp_path, said)))
+
+
+def test_an_address_that_is_taken_out_is_gone(world: World, run: Run, tmp_path: Path) -> None:
+    run("apply", write(tmp_path, DOCUMENT))
+    said = yaml.safe_load(DOCUMENT)
+    del said["users"][0]["email"]
+    file = write(tmp_path, said)
+    assert "email: alice@example.com -> nothing" in run("diff", file).stdout
+    assert run("apply", file).exit_code == 0
+    assert run("diff", file).exit_code == 0
+
+
+def test_who_goes_while_it_is_applied(world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made that was not made ready."""
+    run("apply", write(tmp_path, DOCUMENT))
+    said = yaml.safe_load(DOCUMENT)
+    said["users"][0]["realname"] = "Alice Doe"
+    said["labels"].append({"name": "silver"})
+    planned = plan.changes
+
+    def planned_and_gone(*given: Any, **how: Any) -> list[plan.Change]:
+        monkeypatch.setattr(plan, "changes", planned)
+        found = planned(*given, **how)
+        db.session.execute(update(User).where(User.username == "alice").values(deleted=True, name_key="gone", username="gone"))
+        db.session.commit()
+        return found
+
+    monkeypatch.setattr(plan, "changes", planned_and_gone)
+    assert "user alice was there a moment ago, and is gone" in error(run("apply", write(tmp_path, said)))
+    assert "silver" not in run("export").stdout
 
 
 WRONG = [
