@@ -14,11 +14,10 @@ from authsvc.configuration.items import READ_ONLY
 from authsvc.core import api, db, origin, web
 from authsvc.core.base import create_base
 from authsvc.core.errors import Denied
-from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
+from authsvc.distribution import stores
 from authsvc.distribution.client import RegistryClient
-from authsvc.distribution.storage import Storage
 from authsvc.gate.callers import Callers
 from authsvc.gate.service import Gate
 from authsvc.gate.writes import Writer
@@ -55,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry
     callers = Callers(snapshots, authentication, services.issuer)
-    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, Storage(Layout(settings).storage)))
+    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, stores.of(settings)))
     requests.init(app)
     web.init(app)
     refusals.init(app)

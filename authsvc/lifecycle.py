@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import current_app
-
 from authsvc.allowlist import service as allowlists
 from authsvc.artifacts import journal, removal
 from authsvc.audit import service as audit
 from authsvc.authn.backends.keyless import service as keyless
 from authsvc.core.db import db, hold, transaction
 from authsvc.core.errors import PreconditionFailed
-from authsvc.core.layout import Layout
+from authsvc.distribution import stores
 from authsvc.distribution.client import RegistryClient
-from authsvc.distribution.storage import Storage
 from authsvc.groups import service as groups
 from authsvc.groups.models import UserGroup
 from authsvc.labels import service as labels
@@ -40,7 +37,7 @@ def create_project(creator: Principal, owner_id: int, name: str, metadata: Mappi
         PreconditionFailed: the registry holds images under that name.
     """
     project = projects.create(creator.name, owner_id, name, metadata)
-    storage = _storage()
+    storage = stores.storage()
     if storage.has_manifests(name):
         if not creator.is_sysadmin:
             raise PreconditionFailed(f"the registry holds images below {name}: a system administrator can take them over")
@@ -57,7 +54,7 @@ def require_deletable(project: Project) -> None:
     repositories.require_empty(project)
     if journal.are_open(project.id):
         raise PreconditionFailed("something is being written to the project at this moment; try again")
-    if _storage().has_manifests(project.name):
+    if stores.storage().has_manifests(project.name):
         raise PreconditionFailed(
             "the registry holds images that are not in the index: authsvc reconcile records them, "
             "authsvc damages lists what it cannot"
@@ -81,7 +78,7 @@ def delete_project(actor: str, project: Project) -> None:
     retention.remove_of_project(project)
     projects.delete(actor, project)
     db.session.flush()
-    _storage().take_project(project.name)
+    stores.storage().take_project(project.name)
 
 
 def delete_repository(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
@@ -101,15 +98,11 @@ def delete_repository(actor: str, client: RegistryClient, name: str, project_id:
             db.session.delete(found)
             db.session.flush()
         if project is not None and not journal.are_open(project_id, name):
-            _storage().take_repository(name)
-    _storage().clear_removed()
+            stores.storage().take_repository(name)
+    stores.storage().clear_removed()
 
 
 def delete_group(actor: str, group: UserGroup) -> None:
     """Delete a group with its roles and memberships."""
     members.remove_group(actor, group)
     groups.delete(actor, group)
-
-
-def _storage() -> Storage:
-    return Storage(Layout(current_app.config["TIDEGATE"]).storage)

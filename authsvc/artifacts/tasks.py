@@ -4,8 +4,7 @@ from typing import Any
 
 from authsvc.artifacts import reconcile as reconciler
 from authsvc.core.errors import Unavailable
-from authsvc.core.layout import Layout
-from authsvc.distribution.storage import Storage
+from authsvc.distribution import stores
 from authsvc.jobs.context import JobContext
 
 INSIST = "forget"  # in the payload: whatever is gone is to be forgotten
@@ -18,7 +17,7 @@ def reconcile(context: JobContext) -> dict[str, Any]:
         Implausible: so much is gone that nothing was forgotten.
         Unavailable: something was not answered, so the run is not the whole truth; what could be was mended.
     """
-    storage = Storage(Layout(context.settings).storage)
+    storage = stores.storage()
     storage.clear_removed()
     insist = bool(context.payload.get(INSIST))
     report = reconciler.run(context.registry, storage, insist=insist, keep_going=context.keep_going)

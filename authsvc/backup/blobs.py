@@ -16,19 +16,19 @@ from typing import IO
 from authsvc.backup.files import Hashed, KeepGoing, Log, sync
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.core.errors import PreconditionFailed
-from authsvc.distribution.storage import Storage
+from authsvc.distribution.storage import Directory
 
 _UPLOADS = "_uploads"  # under way; their clients begin anew
 
 
 def is_there(storage: Path) -> bool:
     """Whether the registry stores anything in this directory."""
-    return Storage(storage).repositories.is_dir()
+    return Directory(storage).repositories.is_dir()
 
 
 def write_links(storage: Path, target: Path, keep_going: KeepGoing) -> None:
     """All links, one a line."""
-    repositories = Storage(storage).repositories
+    repositories = Directory(storage).repositories
     with target.open("x", encoding="utf-8", errors="surrogateescape") as lines:
         for directory, below, files in os.walk(repositories):
             keep_going()
@@ -44,7 +44,7 @@ def write_links(storage: Path, target: Path, keep_going: KeepGoing) -> None:
 
 def read_links(source: Path, storage: Path) -> None:
     """Make all of them again."""
-    repositories = Storage(storage).repositories
+    repositories = Directory(storage).repositories
     part = repositories.with_name(".repositories").resolve()  # all or none: whoever finds some takes them for all
     if part.exists():
         shutil.rmtree(part)
@@ -82,7 +82,7 @@ def mirror(storage: Path, target: Path, recipients: Recipients, keep_going: Keep
 
 
 def _stored(storage: Path) -> Iterator[tuple[str, Path]]:
-    for directory in Storage(storage).blobs.glob("*/*/*"):
+    for directory in Directory(storage).blobs.glob("*/*/*"):
         yield f"{directory.parts[-3]}:{directory.name}", directory / "data"
 
 
@@ -134,7 +134,7 @@ def restore(digests: Iterable[tuple[str, int]], source: Path, storage: Path | No
     """Bring blobs back into a storage, or only read them if that is None; what is missing or damaged."""
     lost = []
     for digest, size in digests:
-        target = Storage(storage).file(digest) if storage is not None else None
+        target = Directory(storage).file(digest) if storage is not None else None
         if not _bring_back(place(source, digest), digest, size, target, identities):
             lost.append(digest)
     return lost

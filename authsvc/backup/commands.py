@@ -191,7 +191,7 @@ def restore(settings: Settings, name: str, directory: Path | None, identity: Pat
             f"{len(found.lost)} blobs could not be brought back, such as {found.lost[0]}: `authsvc damages` will say whose"
         )
     if one.blobs is not None and not found.has_blobs:
-        click.echo(f"{layout.storage} holds blobs already, and is left as it is")
+        click.echo(f"the registry stores in {layout.storage or 'a bucket'}, where blobs are already: that is left as it is")
     if settings.external_url != one.external_url:
         click.echo(f"it was {one.external_url} when it was made; here TIDEGATE_EXTERNAL_URL is {settings.external_url}")
     click.echo(f"what was set then is in {found.files}. Start: authsvc up")

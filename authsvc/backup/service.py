@@ -85,7 +85,7 @@ def _mirror(
 ) -> tuple[int, int] | None:
     """How many blobs, and bytes, there are; None if the registry keeps them elsewhere, or they are not wanted."""
     storage = Layout(settings).storage
-    if not settings.backup_blobs or not blobs.is_there(storage):
+    if not settings.backup_blobs or storage is None or not blobs.is_there(storage):
         return None
     blobs.write_links(storage, directory / archive.LINKS, beat)
     count = total = 0
@@ -159,8 +159,9 @@ def restore(
         identities = identities.for_mark(backup.whom_for)
         archive.unpack(place.root / backup.name / ARCHIVE, backup.digest, directory, identities)
         _place_master_key(layout, (directory / archive.MASTER_KEY).read_text(), replace=replace_master_key)
-        has_blobs = backup.blobs is not None and not blobs.is_there(layout.storage)
-        lost = _restore_blobs(layout, place, backup, directory / archive.LINKS, identities) if has_blobs else []
+        storage = layout.storage if backup.blobs is not None else None
+        has_blobs = storage is not None and not blobs.is_there(storage)
+        lost = _restore_blobs(storage, place, backup, directory / archive.LINKS, identities) if storage and has_blobs else []
         dump.put(settings, directory / archive.DATABASE)  # last: who was interrupted before begins anew
         files = layout.root / "restored"
         for name in (archive.SETTINGS, archive.CERTIFICATE, archive.CERTIFICATE_KEY):
@@ -178,12 +179,12 @@ def _place_master_key(layout: Layout, key: str, *, replace: bool) -> None:
         )
 
 
-def _restore_blobs(layout: Layout, place: Shelf, backup: Backup, links: Path, identities: Identities) -> list[str]:
+def _restore_blobs(storage: Path, place: Shelf, backup: Backup, links: Path, identities: Identities) -> list[str]:
     before = os.umask(0o027)  # nginx sends blobs from the disk: its group may read them, as what the registry writes
     try:
         source = place.blobs_for(backup.whom_for)
-        lost = blobs.restore(place.digests(backup), source, layout.storage, identities)
-        blobs.read_links(links, layout.storage)
+        lost = blobs.restore(place.digests(backup), source, storage, identities)
+        blobs.read_links(links, storage)
     finally:
         os.umask(before)
     return lost

@@ -64,9 +64,17 @@ class Layout:
         return self.secrets / "sealing-key"
 
     @property
-    def storage(self) -> Path:
-        """What the registry's filesystem driver calls its root directory."""
+    def storage(self) -> Path | None:
+        """What the registry's filesystem driver calls its root directory; None if it stores in a bucket."""
+        if self.settings.registry_storage_file is not None:
+            return None
         return self.settings.registry_storage or self.root / "registry"
+
+    @property
+    def disks(self) -> dict[str, Path]:
+        """Directories that grow, of those that there are: state, and blobs if they are in one."""
+        named = {"state": self.root, "blobs": self.storage}
+        return {name: path for name, path in named.items() if path is not None and path.exists()}
 
     @property
     def selftest(self) -> Path:

@@ -48,6 +48,7 @@ class Settings:
     registry_address: str = "127.0.0.1:5100"
     registry_program: str = "docker-registry"
     registry_storage: Path | None = None
+    registry_storage_file: Path | None = None
     token_workers: int = 2
     api_workers: int = 2
     token_service: str = "harbor-registry"

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -22,6 +23,7 @@ from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
 _TIMEOUT = (3, 30)  # seconds to connect, seconds between bytes
 # ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
 _NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', re.IGNORECASE)
+_SENT_ON = frozenset({302, 307})
 _PAGE = 1000  # registry 2.8 refuses more
 # Unexpected answers that say nothing about what was asked for: our token, its rate, what stands before it.
 _OF_NOTHING = frozenset({401, 403, 429, 502, 503, 504})
@@ -256,16 +258,17 @@ class RegistryClient:
         headers = {"Authorization": self._authorize(scope), "Accept": accept, "User-Agent": _agent()}
         if media_type:
             headers["Content-Type"] = media_type
+        response = self._request(method, self._url + path, headers, data)
+        if response.status_code in _SENT_ON and method in ("GET", "HEAD") and "Location" in response.headers:
+            response.close()
+            # To where it stores its blobs, by an address that needs no credential; ours is not for others.
+            return self._request(method, urljoin(self._url, response.headers["Location"]), {"User-Agent": _agent()})
+        return response
+
+    def _request(self, method: str, url: str, headers: dict[str, str], data: bytes | None = None) -> requests.Response:
+        how: dict[str, Any] = {"timeout": _TIMEOUT, "stream": method == "GET", "allow_redirects": False}
         try:
-            return self._session.request(
-                method,
-                self._url + path,
-                headers=headers,
-                data=data,
-                timeout=_TIMEOUT,
-                stream=method == "GET",
-                allow_redirects=False,
-            )
+            return self._session.request(method, url, headers=headers, data=data, **how)
         except requests.RequestException as error:
             raise Unavailable(f"the registry does not answer: {type(error).__name__}", retry_after=5) from error
 

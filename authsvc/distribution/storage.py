@@ -1,7 +1,7 @@
-"""The registry's storage, where it is a directory that we can see: the layout of registry 2 and 3 below `docker/registry/v2`.
+"""The registry's storage: the layout of registry 2 and 3 below `docker/registry/v2`, in a directory or a bucket.
 
 The registry takes a file for stored as soon as it exists. One that was cut off, by a kill or a full disk, is never written again,
-whoever pushes it; so it is moved out of the way, and pushing again mends what it belongs to.
+whoever pushes it; so it is moved out of the way, and pushing again mends what it belongs to. In a bucket nothing is cut off.
 """
 
 from __future__ import annotations
@@ -13,28 +13,66 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
 
-_TREE = "docker/registry/v2"
+TREE = "docker/registry/v2"
 _SETTLED = 60.0  # seconds after which nobody is writing a link any more
-_PARTS = ("_manifests", "_layers", "_uploads")  # what a repository has
+PARTS = ("_manifests", "_layers", "_uploads")  # what a repository has
 _ASIDE, _REMOVED = "damaged", "removed"  # beside the registry's own directory
 
 log = structlog.get_logger(component="storage")
 
 
+class Storage(Protocol):
+    """What is done to it beside the registry."""
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether anything can be said about single blobs."""
+
+    def size(self, digest: str) -> int | None:
+        """How many bytes of a blob are there; None if it is not."""
+
+    def has(self, repository: str, digest: str) -> bool:
+        """Whether a repository has a blob: a link to it, without which the registry answers 404."""
+
+    def drop_empty_links(self, repository: str) -> None:
+        """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
+        it again, and never writes the link anew. One that is new is only just being written."""
+
+    def has_manifests(self, project: str) -> bool:
+        """Whether a repository of a project has a manifest.
+
+        Raises:
+            Unavailable: the storage does not answer.
+        """
+
+    def take_project(self, project: str) -> bool:
+        """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible."""
+
+    def take_repository(self, repository: str) -> bool:
+        """The same of one repository, and not of those below it."""
+
+    def clear_removed(self) -> None:
+        """Remove what was taken away; however long that takes, it is out of sight."""
+
+    def set_aside(self, digest: str) -> bool:
+        """Move a blob out of the way that is not what its digest says; False if it is, or cannot be seen."""
+
+
 @dataclass(frozen=True, slots=True)
-class Storage:
-    """What is below `root`; None, or where there is nothing: the registry stores elsewhere."""
+class Directory:
+    """`Storage` below `root`; None, or where there is nothing: the registry stores elsewhere."""
 
     root: Path | None
 
     @property
     def tree(self) -> Path:
         """What the registry has below its root."""
-        return (self.root or Path("/nowhere")) / _TREE
+        return (self.root or Path("/nowhere")) / TREE
 
     @property
     def blobs(self) -> Path:
@@ -48,7 +86,6 @@ class Storage:
 
     @property
     def is_visible(self) -> bool:
-        """Whether anything can be said about files."""
         return self.root is not None and self.blobs.is_dir()
 
     def file(self, digest: str) -> Path:
@@ -57,19 +94,15 @@ class Storage:
         return self.blobs / algorithm / encoded[:2] / encoded / "data"
 
     def size(self, digest: str) -> int | None:
-        """How many bytes of a blob are there; None if there is no such file."""
         try:
             return self.file(digest).stat().st_size
         except FileNotFoundError:
             return None
 
     def has(self, repository: str, digest: str) -> bool:
-        """Whether a repository has a blob: a link to it, without which the registry answers 404."""
         return (self._layers(repository) / digest.replace(":", "/") / "link").exists()
 
     def drop_empty_links(self, repository: str) -> None:
-        """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
-        it again, and never writes the link anew. One that is new is only just being written."""
         before = time.time() - _SETTLED
         for link in self._layers(repository).glob("*/*/link"):
             with suppress(FileNotFoundError):
@@ -79,21 +112,17 @@ class Storage:
                     log.warning("empty_link_dropped", repository=repository, digest=link.parent.name)
 
     def has_manifests(self, project: str) -> bool:
-        """Whether a repository of a project has a manifest."""
         return any(any(found.glob("_manifests/revisions/*/*/link")) for found in self._repositories_of(project))
 
     def take_project(self, project: str) -> bool:
-        """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible."""
         return self._take_away(self._repository(project))
 
     def take_repository(self, repository: str) -> bool:
-        """The same of one repository, and not of those below it."""
         here = self._repository(repository)
-        taken = [self._take_away(here / part) for part in _PARTS]
+        taken = [self._take_away(here / part) for part in PARTS]
         return all(taken)
 
     def clear_removed(self) -> None:
-        """Remove what was taken away; however long that takes, it is out of sight."""
         for gone in (self.root / _REMOVED).glob("*") if self.root is not None else ():
             shutil.rmtree(gone, ignore_errors=True)
 
@@ -121,7 +150,6 @@ class Storage:
                 waiting += [found for found in here.iterdir() if not found.name.startswith("_")]
 
     def set_aside(self, digest: str) -> bool:
-        """Move a file out of the way that is not what its digest says; False if it is, or cannot be seen."""
         if not self.is_visible or self.root is None:
             return False
         try:
@@ -148,4 +176,4 @@ class Storage:
         return self._repository(repository) / "_layers"
 
 
-ELSEWHERE = Storage(None)
+ELSEWHERE = Directory(None)

@@ -41,7 +41,7 @@ def _cores(patient: Patient) -> Finding:
 
 
 def _places(patient: Patient) -> list[Path]:
-    return [place for place in (patient.layout.root, patient.layout.storage) if place.exists()]
+    return list(patient.layout.disks.values())
 
 
 def _space(patient: Patient) -> Finding:

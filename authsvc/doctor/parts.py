@@ -14,7 +14,10 @@ import requests
 from authsvc.core.clock import from_rfc3339
 from authsvc.core.crypto import read_private
 from authsvc.core.db import db, utcnow
+from authsvc.core.errors import Unavailable
 from authsvc.core.versioning import VersionReader
+from authsvc.distribution import stores
+from authsvc.distribution.bucket import Bucket
 from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
 from authsvc.stack import lock
 from authsvc.wiring import internal_registry, make_issuer
@@ -131,6 +134,19 @@ def _cache(patient: Patient) -> Finding:
     return good("the registry is configured as it has to be")
 
 
+def _store(patient: Patient) -> Finding:
+    storage = stores.of(patient.settings)
+    if not isinstance(storage, Bucket):
+        return good(f"the registry stores in {patient.layout.storage}")
+    try:
+        storage.look()
+    except Unavailable as error:
+        return bad(
+            error.message, "see that name, region and keys are right, and that all may be done there: list, read, write, delete"
+        )
+    return good(f"the registry stores in {storage.name}, which answers")
+
+
 def _selftest(patient: Patient) -> Finding:
     try:
         found = json.loads(patient.layout.selftest.read_text())
@@ -166,5 +182,6 @@ CHECKS = (
     Check("parts.notifications", _notifications),
     Check("parts.nginx-configuration", _configured),
     Check("parts.registry-configuration", _cache),
+    Check("parts.storage", _store),
     Check("parts.selftest", _selftest),
 )

@@ -120,6 +120,8 @@ def _require_own(directory: Path) -> None:
 def _show_blobs_to_nginx(layout: Layout) -> None:
     """nginx sends blobs from the registry's disk. Started by root it works as another user, who may read them, and pass through
     the state directory, in which everything else is closed to it."""
+    if layout.storage is None:
+        return
     layout.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
         shutil.chown(layout.storage, group=NGINX_USER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from authsvc.core.crypto import read_private, settle_private
 from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import Storage
+from authsvc.distribution import driver
+from authsvc.distribution.storage import Directory
 from authsvc.stack import parts, tls
 from authsvc.stack.parts import SOURCE
 from authsvc.token.keys import KeyStore
@@ -49,10 +50,10 @@ class Nginx:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Where the registry listens, keeps its blobs, and finds the authority that it trusts."""
+    """Where the registry listens, keeps its blobs, and finds the authority that it trusts. `storage`: of its configuration."""
 
     listen: str
-    storage: Path
+    storage: Mapping[str, Any]
     bundle: Path
 
 
@@ -66,13 +67,13 @@ def on_host(settings: Settings, certificate: Path, key: Path) -> None:
     nginx = Nginx(
         certificate,
         key,
-        blobs=Storage(layout.storage).tree,
+        blobs=Directory(layout.storage).tree,
         temporary=layout.root / "nginx",
         pid=layout.root / "run" / "nginx.pid",
         access_log=layout.logs / "access.log",
         user=NGINX_USER if os.geteuid() == 0 else "",
     )
-    registry = Registry(settings.registry_address, layout.storage, KeyStore(layout.keys).bundle)
+    registry = Registry(settings.registry_address, _storage(settings, layout.storage), KeyStore(layout.keys).bundle)
     _write(layout.config / "nginx.conf", "nginx/nginx.conf.j2", settings, nginx=nginx)
     _write(layout.config / "registry.yml", "registry-config/config.yml.j2", settings, registry=registry)
     served = f"{_program(settings.registry_program)} serve {layout.config / 'registry.yml'}"
@@ -129,15 +130,29 @@ def for_containers(settings: Settings, directory: Path) -> None:
     nginx = Nginx(
         GIVEN / "server.crt",
         GIVEN / "server.key",
-        blobs=Storage(STORAGE).tree,
+        blobs=Directory(STORAGE).tree,
         temporary=Path("/tmp"),  # noqa: S108 - the container's own
         pid=Path("/tmp/nginx.pid"),  # noqa: S108
         access_log=Path("/dev/stdout"),
     )
-    registry = Registry(_within(addresses.parse(settings.registry_address)), STORAGE, GIVEN / "token-authority.pem")
+    listen = _within(addresses.parse(settings.registry_address))
+    registry = Registry(listen, _storage(settings, STORAGE), GIVEN / "token-authority.pem")
     _write(given / "nginx.conf", "nginx/nginx.conf.j2", settings, nginx=nginx)
     settle_private(directory / "registry" / "token-authority.pem", KeyStore(layout.keys).bundle.read_bytes())
     _write(directory / "registry" / "config.yml", "registry-config/config.yml.j2", settings, registry=registry)
+
+
+def _storage(settings: Settings, directory: Path | None) -> Mapping[str, Any]:
+    """What the registry is told about it.
+
+    Raises:
+        PreconditionFailed: the file that describes a bucket cannot be used.
+    """
+    if settings.registry_storage_file is None:
+        return {"filesystem": {"rootdirectory": str(directory)}}
+    found = driver.read(settings.registry_storage_file)
+    found.open()
+    return {found.name: dict(found.parameters), "redirect": {"disable": not found.redirects}}
 
 
 def _within(found: Address) -> str:

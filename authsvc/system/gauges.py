@@ -85,9 +85,7 @@ def families(settings: Settings, version: str) -> Families:
 
 def _places(settings: Settings) -> Families:
     layout = Layout(settings)
-    places = {
-        (name,): shutil.disk_usage(path) for name, path in (("state", layout.root), ("blobs", layout.storage)) if path.exists()
-    }
+    places = {(name,): shutil.disk_usage(path) for name, path in layout.disks.items()}
     free, size = "tidegate_disk_free_bytes", "tidegate_disk_size_bytes"
     yield _many(free, "Of the file system with state or blobs", ["place"], {key: one.free for key, one in places.items()})
     yield _many(size, "Of the file system with state or blobs", ["place"], {key: one.total for key, one in places.items()})

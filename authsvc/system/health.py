@@ -130,7 +130,7 @@ def _backlog(oldest: datetime | None, now: datetime) -> str:
 def _storage(settings: Settings) -> Component:
     """Of what lies on disks of this host."""
     layout = Layout(settings)
-    usages = [shutil.disk_usage(place) for place in (layout.root, layout.storage) if place.exists()]
+    usages = [shutil.disk_usage(place) for place in layout.disks.values()]
     if any(usage.free < _NO_SPACE for usage in usages):
         return Component("storage", "no space is left")
     is_little = any(usage.free < usage.total * _LITTLE_SPACE for usage in usages)

@@ -20,6 +20,7 @@ from authsvc.core.layout import Layout
 from authsvc.core.own import own
 from authsvc.core.proxy import BY_PROXY
 from authsvc.core.settings import Settings
+from authsvc.distribution import stores
 from authsvc.observability import exposition
 from authsvc.rbac.guard import principal, require_login, require_sysadmin, require_system
 from authsvc.rbac.permissions import Action, Resource
@@ -139,7 +140,7 @@ def get_system_info() -> dict[str, Any]:
             "has_ca_root": Layout(settings).ca_certificate.exists(),
             "read_only": configured["read_only"],
             "notification_enable": configured["notification_enable"],
-            "registry_storage_provider_name": "filesystem",
+            "registry_storage_provider_name": stores.provider(settings),
             "current_time": utcnow(),
         }
     return info
@@ -152,7 +153,7 @@ def get_volumes() -> dict[str, Any]:
     """The file system that the registry stores on; 404 when it stores elsewhere."""
     require_system(Action.READ, Resource.SYSTEM_VOLUMES)
     try:
-        usage = shutil.disk_usage(Layout(_settings()).storage)
+        usage = shutil.disk_usage(Layout(_settings()).storage or "")
     except OSError:
         raise NotFound("the registry's storage is on no disk of this host") from None
     return {"storage": [{"total": usage.total, "free": usage.free}]}

@@ -52,7 +52,9 @@ def test_statistics(world: World) -> None:
 
 def test_volumes_are_the_registrys_disk(world: World) -> None:
     assert world.api("GET", "/systeminfo/volumes", "admin").status_code == 404  # nothing was ever stored
-    Layout(world.front.flask.config["TIDEGATE"]).storage.mkdir(parents=True)
+    storage = Layout(world.front.flask.config["TIDEGATE"]).storage
+    assert storage is not None
+    storage.mkdir(parents=True)
     (volume,) = world.api("GET", "/systeminfo/volumes", "admin").get_json()["storage"]
     assert volume["total"] >= volume["free"] > 0
 

@@ -16,6 +16,7 @@ from authsvc.core.base import create_base
 from authsvc.core.db import Base, db, transaction
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.distribution.storage import Directory
 from authsvc.stack.prepare import prepare
 from authsvc.users import service as users
 
@@ -47,7 +48,7 @@ class House:
             with transaction():
                 users.create("test", username="alice", password=None, email="alice@example.com")
             db.engine.dispose()
-        self.blobs = Layout(settings).storage / "docker/registry/v2"
+        self.blobs = Directory(Layout(settings).storage).tree
         for blob in BLOBS:
             self.store(blob)
         for name, content in LINKS.items():

@@ -18,6 +18,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
+from authsvc.distribution.storage import Directory
 from tests.backup.house import BLOBS, LINKS, Ended, House, digest_of, prepared, rows
 
 
@@ -31,7 +32,7 @@ def test_all_of_it_comes_back(house: House, elsewhere: Settings) -> None:
     assert after == before
     assert (found.has_blobs, found.lost) == (True, [])
     assert Layout(elsewhere).master_key.read_text().strip() == Layout(house.settings).master_key.read_text().strip()
-    root = Layout(elsewhere).storage / "docker/registry/v2"
+    root = Directory(Layout(elsewhere).storage).tree
     for blob in BLOBS:
         assert (root / "blobs/sha256" / digest_of(blob)[:2] / digest_of(blob) / "data").read_bytes() == blob
     links = {str(path.relative_to(root / "repositories")): path.read_text() for path in root.glob("repositories/**/link")}
@@ -57,7 +58,7 @@ def test_what_the_copy_has_damaged_is_found(house: House, elsewhere: Settings, p
     assert service.damaged(house.shelf, backup, house.identity) == [f"sha256:{digest_of(BLOBS[1])}"]
     found = service.restore(elsewhere, house.shelf, backup, house.identity)
     assert found.lost == [f"sha256:{digest_of(BLOBS[1])}"]
-    root = Layout(elsewhere).storage / "docker/registry/v2/blobs/sha256"
+    root = Directory(Layout(elsewhere).storage).blobs / "sha256"
     assert not list(root.rglob(f"{digest_of(BLOBS[1])}/*")), "a half one would never be pushed again"
 
 
@@ -106,7 +107,7 @@ def test_blobs_that_are_there_stay(house: House, elsewhere: Settings) -> None:
     storage = Layout(house.settings).storage
     found = service.restore(replace(elsewhere, registry_storage=storage), house.shelf, backup, house.identity)
     assert not found.has_blobs
-    assert (storage / "docker/registry/v2/repositories/web/app/_uploads/1/data").read_bytes() == b"half"
+    assert (Directory(storage).repositories / "web/app/_uploads/1/data").read_bytes() == b"half"
 
 
 def test_who_was_interrupted_begins_anew(house: House, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,9 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
 
 def test_every_setting_can_be_set() -> None:
     """By a value of its own, or among `settings`, with its type."""
-    by_value = {name.removeprefix("TIDEGATE_").lower() for name in environment("full") | environment("tls")}
+    by_value = {
+        name.removeprefix("TIDEGATE_").lower() for name in environment("full") | environment("tls") | environment("bucket")
+    }
     others = schema()["properties"]["settings"]["properties"]
     not_here = {"state_dir", "registry_program", "token_address", "api_address", "webhook_address", "registry_address"}
     known = {field.name: str(field.type) for field in fields(Settings)}

@@ -14,7 +14,7 @@ from authsvc.artifacts.models import Artifact, Blob, Damage, Tag
 from authsvc.artifacts.reconcile import Implausible, Report
 from authsvc.core.db import db, transaction
 from authsvc.distribution.client import Unreadable
-from authsvc.distribution.storage import Storage as RegistryStorage
+from authsvc.distribution.storage import Directory
 from tests.faults.conftest import Storage
 from tests.support.registry import digest_of
 from tests.webhook.test_recorder import Recorder
@@ -92,12 +92,12 @@ def test_a_layer_that_was_cut_off_is_mended_by_pushing_again(index: Recorder, st
     digests = images(index, 2)
     layer = digest_of(b"layer 1")
     storage.cut(layer, size)
-    report = run(index, storage=RegistryStorage(storage.root))
+    report = run(index, storage=Directory(storage.root))
     assert report.damaged == [f"{index.repository}@{digests['t1']}: {layer} is cut off: push it again"]
-    assert run(index, storage=RegistryStorage(storage.root)).damaged[0].endswith("is not there: push it again")
+    assert run(index, storage=Directory(storage.root)).damaged[0].endswith("is not there: push it again")
     assert index.tags() == digests
     index.registry.image(index.repository, "t1", content="1")
-    assert run(index, storage=RegistryStorage(storage.root)).partial is False
+    assert run(index, storage=Directory(storage.root)).partial is False
     assert storage.blob(layer).read_bytes() == b"layer 1"
 
 
@@ -106,16 +106,16 @@ def test_a_link_in_which_nothing_stands_is_mended_by_pushing_again(index: Record
     layer = digest_of(b"layer 1")
     link = storage.root / storage.repository(index.repository) / "_layers" / layer.replace(":", "/") / "link"
     link.write_text("")
-    run(index, storage=RegistryStorage(storage.root))
+    run(index, storage=Directory(storage.root))
     assert link.exists()  # the registry may be about to write it
     os.utime(link, (LONG_AGO.timestamp(),) * 2)
     with pytest.raises(Unreadable):
         index.registry.client.blob_size(index.repository, layer)
     for _ in range(2):
-        report = run(index, storage=RegistryStorage(storage.root))
+        report = run(index, storage=Directory(storage.root))
         assert report.damaged == [f"{index.repository}@{digests['t1']}: {layer} is not there: push it again"]
     index.registry.image(index.repository, "t1", content="1")
-    assert run(index, storage=RegistryStorage(storage.root)).partial is False
+    assert run(index, storage=Directory(storage.root)).partial is False
     assert index.registry.client.blob_size(index.repository, layer) == len(b"layer 1")
 
 
@@ -123,7 +123,7 @@ def test_a_size_that_only_the_index_doubts_takes_nothing_away(index: Recorder, s
     images(index, 1)
     with index.app.app_context(), transaction():
         db.session.execute(update(Blob).values(size=1))
-    assert run(index, storage=RegistryStorage(storage.root)).damaged == []
+    assert run(index, storage=Directory(storage.root)).damaged == []
     assert storage.blob(digest_of(b"layer 0")).exists()
 
 

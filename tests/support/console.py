@@ -7,6 +7,7 @@ from typing import Protocol
 from click.testing import CliRunner, Result
 
 from authsvc.cli import cli
+from authsvc.core.settings import environment
 from tests.support.world import World
 
 
@@ -15,11 +16,11 @@ class Run(Protocol):
 
 
 def runner(world: World) -> Run:
-    """Commands on the database of an application."""
+    """Commands with the settings of an application."""
     settings = world.front.flask.config["TIDEGATE"]
-    environment = {"TIDEGATE_STATE_DIR": str(settings.state_dir), "TIDEGATE_DATABASE_URL": settings.database_url}
+    environ = environment(settings) | {"TIDEGATE_DATABASE_URL": settings.database_url}
 
     def invoke(*arguments: str, stdin: str = "") -> Result:
-        return CliRunner(env=environment).invoke(cli, arguments, input=stdin)
+        return CliRunner(env=environ).invoke(cli, arguments, input=stdin)
 
     return invoke

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -13,20 +14,31 @@ from authsvc.artifacts import journal
 from authsvc.artifacts.journal import Write
 from authsvc.core.errors import NotFound
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import Storage
+from authsvc.distribution.storage import Directory
 from authsvc.projects import service as projects
 from authsvc.wsgi import Front
 from tests.gate.conftest import Site
 from tests.support.console import runner
 from tests.support.registry import digest_of, plain_registry
+from tests.support.s3 import s3
 from tests.support.world import World, basic
 
 
-@pytest.fixture
-def stored(make_settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Site]:
-    """A private project of whoever made it, in front of a registry that stores on disk; bob is nobody there."""
-    with plain_registry(tmp_path, storage={"filesystem": {"rootdirectory": str(tmp_path / "state/registry")}}) as registry:
-        settings = make_settings(registry_address=registry.url.removeprefix("http://"))
+@pytest.fixture(params=["disk", "bucket"])
+def stored(
+    make_settings: Callable[..., Settings], tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """A private project of whoever made it, in front of a registry that stores on disk, or in a bucket; bob is nobody there."""
+    with ExitStack() as running:
+        storage: dict[str, Any] = {"filesystem": {"rootdirectory": str(tmp_path / "state/registry")}}
+        described: dict[str, Path] = {}
+        if request.param == "bucket":
+            monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+            store = running.enter_context(s3(tmp_path))
+            storage = {"s3": store.parameters, "redirect": {"disable": True}}
+            described["registry_storage_file"] = store.described(tmp_path)
+        registry = running.enter_context(plain_registry(tmp_path, storage=storage))
+        settings = make_settings(registry_address=registry.url.removeprefix("http://"), **described)
         world = World(Front(settings))
         world.user("admin", sysadmin=True)
         world.user("bob")
@@ -128,7 +140,7 @@ def writing(site: Site, tag: str) -> Iterator[None]:
 
 def test_what_was_taken_away_is_removed_and_nothing_else(tmp_path: Path) -> None:
     """Also while others take away: nothing stays in the registry's sight."""
-    storage = Storage(tmp_path)
+    storage = Directory(tmp_path)
     for name in ("web", "other"):
         (tmp_path / "docker/registry/v2/repositories" / name / "app/_layers/sha256/x").mkdir(parents=True)
     assert storage.take_project("web")
@@ -141,7 +153,7 @@ def test_what_was_taken_away_is_removed_and_nothing_else(tmp_path: Path) -> None
 
 
 def test_nothing_is_done_to_a_storage_elsewhere() -> None:
-    elsewhere = Storage(None)
+    elsewhere = Directory(None)
     assert not elsewhere.has_manifests("web")
     assert elsewhere.take_project("web")
     assert elsewhere.take_repository("web/app")

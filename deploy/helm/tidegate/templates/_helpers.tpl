@@ -43,7 +43,11 @@ capabilities: {drop: [ALL]}
 - {name: TIDEGATE_DATABASE_PASSWORD_FILE, value: /run/tidegate/database/password}
 - {name: TIDEGATE_DATABASE_POOLER, value: {{ .Values.database.pooler | quote }}}
 - {name: TIDEGATE_MASTER_KEY_FILE, value: /run/tidegate/master/key}
+{{- if .Values.storage.bucket.existingSecret }}
+- {name: TIDEGATE_REGISTRY_STORAGE_FILE, value: {{ printf "/run/tidegate/storage/%s" .Values.storage.bucket.key | quote }}}
+{{- else }}
 - {name: TIDEGATE_REGISTRY_STORAGE, value: /var/lib/registry}
+{{- end }}
 - {name: TIDEGATE_LISTEN_ADDRESS, value: {{ if has "IPv6" .Values.service.ipFamilies }}"::"{{ else }}0.0.0.0{{ end }}}
 - {name: TIDEGATE_HTTPS_PORT, value: "8443"}
 - {name: TIDEGATE_HTTP_PORT, value: "8080"}
@@ -79,6 +83,9 @@ capabilities: {drop: [ALL]}
 {{- if .Values.authorities.configMap }}
 - {name: authorities, mountPath: /run/tidegate/authorities, readOnly: true}
 {{- end }}
+{{- if .Values.storage.bucket.existingSecret }}
+- {name: storage, mountPath: /run/tidegate/storage, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{- define "tidegate.secretVolumes" -}}
@@ -95,6 +102,10 @@ capabilities: {drop: [ALL]}
 {{- if .Values.tls.existingSecret }}
 - name: tls
   secret: {secretName: {{ .Values.tls.existingSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if .Values.storage.bucket.existingSecret }}
+- name: storage
+  secret: {secretName: {{ .Values.storage.bucket.existingSecret }}, defaultMode: 0440}
 {{- end }}
 {{- if .Values.authorities.configMap }}
 - name: authorities
