@@ -81,18 +81,26 @@ def _environ_for_cli() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "TIDEGATE_"))}
 
 
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], env=_environ(), check=True, capture_output=True)
+
+
 @contextmanager
 def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
-    """Start an engine below `directory`, and stop it. With `network` it has bridges, and starts containers; without, nothing of the
-    host's network is touched."""
+    """Start an engine below `directory`, and stop it. With `network` it has bridges, and starts containers; without, it carries
+    images and touches nothing of the host's network but `docker0`, which it takes away: who has bridges has one of its own."""
     home = directory / "home"
     home.mkdir(parents=True)
     socket = directory / "docker.sock"
+    bridge = f"tidegate{os.getpid() % 10_000_000}" if network else "none"
     command = [
         str(programs() / "usr/sbin/dockerd"), "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec"),
         "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
     ]  # fmt: skip
-    command += [] if network else ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    command += [f"--bridge={bridge}"]
+    command += [] if network else ["--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]
+    if network:
+        _ip("link", "add", bridge, "type", "bridge")
     log = (directory / "dockerd.log").open("w")
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
     made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)
@@ -104,3 +112,5 @@ def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
         process.terminate()
         process.wait(timeout=30)
         log.close()
+        if network:
+            _ip("link", "delete", bridge)
