@@ -16,7 +16,7 @@ SERVER := --ignore tests/bench -m "not slow"
 COVER := --cov --cov-report=term
 FLOOR := 95.5
 
-.PHONY: help run test check lint format unit unit-servers databases live coverage load bench manifests lock clean
+.PHONY: help run test check lint format unit unit-servers databases live coverage load bench offline manifests lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -73,6 +73,9 @@ load: .venv/test ## minutes of everything at once, in peace and while processes 
 
 bench: .venv/test ## measure, and print a table
 	$(PYTHON) -m tests.bench
+
+offline: ## pack a release for hosts without a network into build/: docs/offline.md
+	@deploy/offline/pack build
 
 manifests: .venv/test ## Kubernetes' manifests for those without helm, from the chart
 	@{ echo "# Made by make manifests from deploy/helm: one pod behind an ingress. Change names, or use the chart."; \

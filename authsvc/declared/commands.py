@@ -10,13 +10,14 @@ import click
 
 from authsvc.core.base import create_base
 from authsvc.core.console import DIFFERS, actor, on_database
+from authsvc.core.crypto import write_private
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import Conflict
 from authsvc.core.origin import Origin, coming_from
 from authsvc.core.repeat import repeated
 from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
-from authsvc.declared import adoption, document, harbor, plan
+from authsvc.declared import adoption, conversion, document, harbor, plan
 from authsvc.declared import reading as installation
 from authsvc.rbac.principal import Principal, operator
 from authsvc.wiring import internal_registry, make_issuer
@@ -108,6 +109,25 @@ def import_harbor(url: str, projects: tuple[str, ...], username: str, ca: str | 
 
 
 @click.command()
+@file_argument
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=".", show_default=True, help="where files go")
+def convert(file: Path, into: Path) -> None:
+    """Make settings of what Harbor's installers are told: FILE is a harbor.yml, or values of its chart.
+
+    A harbor.yml becomes `.env` for `compose.yaml`, values become `values.yaml` for our chart, blobs in a bucket
+    `storage.yml`. What is left out is said, and why, and what is left to do. No file is written over.
+    """
+    made = conversion.convert(_text(file))
+    if there := [name for name in made.files if (into / name).exists()]:
+        raise Conflict(f"{into / there[0]} is there already: name another directory by --into")
+    for name, text in sorted(made.files.items()):
+        write_private(into / name, text)
+        click.echo(into / name)
+    for note in made.notes:
+        click.echo(note, err=True)
+
+
+@click.command()
 @click.pass_obj
 def adopt(settings: Settings) -> None:
     """Write projects for the repositories that the registry holds and no project has, as YAML for `authsvc apply`.
@@ -140,4 +160,4 @@ def _text(file: Path) -> str:
     return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
 
 
-COMMANDS = (export, diff, apply, import_harbor, adopt)
+COMMANDS = (export, diff, apply, import_harbor, convert, adopt)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import lru_cache
@@ -18,21 +16,15 @@ import pytest
 import yaml
 
 from authsvc.core.settings import Settings
-from tests.support import clients
+from tests.support.chart import CHART, EXAMPLES, helm
 
 ROOT = Path(__file__).parents[2]
-CHART, EXAMPLES = ROOT / "deploy" / "helm" / "tidegate", ROOT / "deploy" / "helm" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
 VERSIONS = ("1.29", "1.31", "1.33")
 ELSEWHERE = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}  # kinds that are not Kubernetes' own
 Object = dict[str, Any]
 
 pytestmark = pytest.mark.once
-
-
-def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [shutil.which("helm", path=str(Path(sys.executable).parent)) or clients.program("helm"), *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
 @lru_cache

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,8 +18,7 @@ import urllib3
 import yaml
 
 from authsvc.backup.keys import new_identity
-from tests.deploy import test_chart as chart
-from tests.support import containers
+from tests.support import chart, containers, offline
 from tests.support.certificates import make_authority
 from tests.support.containers import BASE, Compose, Release, release
 from tests.support.pod import Pod
@@ -270,3 +270,38 @@ def _postgres(built: Release, pod: Pod) -> None:
         f"{secret}:/secret:ro", "postgres:16",
     )  # fmt: skip
     eventually(lambda: pod.succeeds("postgres", "pg_isready", "-h", "127.0.0.1", "-U", "tidegate"), SLOW)
+
+
+def test_a_host_without_a_network(built: Release, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """The package is looked at, installed, and installed once more, where nothing can be fetched."""
+    package = offline.pack(built.engine, tmp_path)
+    into = tmp_path / "opt"
+    install = [str(package.release / "install.sh"), "--into", str(into), "--yes", "--key", str(package.key)]
+    with offline.host(tmp_path / "host") as host:
+        done = host.run(*install, "--check")
+        assert (done.returncode, "by which address do clients come" in done.stdout) == (1, True), done.stdout + done.stderr
+        install += ["--url", "https://localhost:8443"]
+        done = host.run(*install, "--check")
+        assert (done.returncode, into.exists(), "WRONG" in done.stdout) == (0, False, False), done.stdout + done.stderr
+        begun = time.monotonic()
+        done = host.run(*install)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.search(r"Password\s+(\S+)", done.stdout), done.stdout
+        record_property("offline", f"installed and tried in {time.monotonic() - begun:.1f} s")
+        assert "Pong" in host.asks("https://localhost:8443/api/v2.0/ping")
+        (into / ".env").write_text(f"TIDEGATE_JOB_WORKERS=2\n{(into / '.env').read_text()}")
+        again = host.run(*install)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "bring the installation that is there" in again.stdout
+        assert "Password " not in again.stdout, "it is the same"
+        assert (into / ".env").read_text().count("TIDEGATE_IMAGE=") == 1
+        assert (into / ".env").stat().st_mode & 0o077 == 0
+        (package.release / "CHANGELOG.md").write_text("another one")
+        done = host.run(*install)
+        assert (done.returncode, "this release is damaged" in done.stdout) == (1, True)
+        subprocess.run(
+            "sha256sum $(find . -type f ! -name 'SHA256SUMS*') > SHA256SUMS", shell=True, cwd=package.release, check=True
+        )
+        done = host.run(*install)
+        assert (done.returncode, "this release is not signed with" in done.stdout) == (1, True)
+        host.run("docker", "rm", "--force", *host.run("docker", "ps", "--all", "--quiet").stdout.split())

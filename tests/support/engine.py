@@ -50,6 +50,12 @@ class Engine:
     containerd: str
     home: Path
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """Of an operator who works with this engine."""
+        path = os.pathsep.join([str(Path(docker_cli()).parent), os.environ["PATH"]])
+        return {"PATH": path, "HOME": str(self.home), "DOCKER_HOST": self.host, "DOCKER_CONFIG": str(self.home)}
+
     def docker(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         return run_docker(self.home, *arguments, stdin=stdin, check=check, host=self.host)
 
@@ -86,9 +92,26 @@ def _ip(*arguments: str) -> None:
 
 
 @contextmanager
-def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
+def namespace_without_network() -> Iterator[str]:
+    """The name of a network of its own, in which nothing is but loopback."""
+    name = f"tidegate{os.getpid()}"
+    _ip("netns", "add", name)
+    try:
+        _ip("-netns", name, "link", "set", "lo", "up")
+        yield name
+    finally:
+        _ip("netns", "delete", name)
+
+
+def inside(namespace: str) -> list[str]:
+    """What to put before a command that is to run there."""
+    return ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+
+
+@contextmanager
+def engine(directory: Path, *, network: bool = False, namespace: str = "") -> Iterator[Engine]:
     """Start an engine below `directory`, and stop it. With `network` it has bridges, and starts containers; without, it carries
-    images and touches nothing of the host's network but `docker0`, which it takes away: who has bridges has one of its own."""
+    images and touches nothing of the host's network but `docker0`, which it takes away: who has bridges has one of its own. `namespace`: of the network that it works in, if that is not the host's."""
     home = directory / "home"
     home.mkdir(parents=True)
     socket = directory / "docker.sock"
@@ -98,9 +121,11 @@ def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
         "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
     ]  # fmt: skip
     command += [f"--bridge={bridge}"]
+    within = ["-netns", namespace] if namespace else []
+    command = [*inside(namespace), *command]
     command += [] if network else ["--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]
     if network:
-        _ip("link", "add", bridge, "type", "bridge")
+        _ip(*within, "link", "add", bridge, "type", "bridge")
     log = (directory / "dockerd.log").open("w")
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
     made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)
@@ -113,4 +138,4 @@ def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
         process.wait(timeout=30)
         log.close()
         if network:
-            _ip("link", "delete", bridge)
+            _ip(*within, "link", "delete", bridge)
