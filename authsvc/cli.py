@@ -27,7 +27,7 @@ import authsvc.token.commands
 import authsvc.users.commands
 from authsvc.core.errors import DomainError
 from authsvc.core.settings import Settings, SettingsError
-from authsvc.observability import logs
+from authsvc.observability import logs, tracing
 
 COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.stack.commands.COMMANDS,
@@ -80,6 +80,7 @@ def worker(settings: Settings) -> None:
     from authsvc.worker import Worker  # noqa: PLC0415 - it loads every feature; other commands need not wait for that
 
     logs.configure(settings.log_level, "worker")
+    tracing.begin(settings, "worker")
     Worker(settings).run()
 
 

@@ -14,7 +14,7 @@ from authsvc.core.proxy import Proxy
 from authsvc.core.settings import Settings
 from authsvc.gate import endpoint as gate
 from authsvc.gate.endpoint import GateEndpoint
-from authsvc.observability import logs
+from authsvc.observability import logs, tracing
 from authsvc.token import endpoint as token
 from authsvc.token.endpoint import TokenEndpoint
 
@@ -45,20 +45,21 @@ class Front:
         return self.flask.wsgi_app(environ, start_response)
 
 
-def create_front(*, passwords_elsewhere: bool = False) -> Front:
+def create_front(*, passwords_elsewhere: bool = False) -> tracing.Wsgi:
     """For servers, such as gunicorn: `gunicorn 'authsvc.wsgi:create_front()'`."""
     settings = Settings.from_env()
     logs.configure(settings.log_level, "authsvc")
+    tracing.begin(settings, "token" if passwords_elsewhere else "api")
     front = Front(settings, passwords_elsewhere=passwords_elsewhere)
     # What was loaded so far stays for good: the collector need not look through it again and again, 15 % of a token's time.
     gc.collect()
     gc.freeze()
-    return front
+    return tracing.traced(settings, front)
 
 
-def create_watched_front() -> Front:
+def create_watched_front() -> tracing.Wsgi:
     """For servers that sign tokens, and whose workers nobody looks after when they hang (`granian_server`). It is called in each
     worker. Whoever shows a password is sent on to the API's processes, so that no number of guesses takes time from machines."""
     front = create_front(passwords_elsewhere=True)
-    pulse.begin(Layout(front.settings).pulse)
+    pulse.begin(Layout(Settings.from_env()).pulse)
     return front

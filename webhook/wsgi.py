@@ -1,14 +1,13 @@
 """For servers: `gunicorn 'webhook.wsgi:create()'`."""
 
-from flask import Flask
-
 from authsvc.core.settings import Settings
-from authsvc.observability import logs
+from authsvc.observability import logs, tracing
 from webhook.app import create_app
 
 
-def create() -> Flask:
+def create() -> tracing.Wsgi:
     """The application with settings from the environment."""
     settings = Settings.from_env()
     logs.configure(settings.log_level, "webhook")
-    return create_app(settings)
+    tracing.begin(settings, "webhook")
+    return tracing.traced(settings, create_app(settings))

@@ -70,6 +70,8 @@ class Settings:
     pull_grace: bool = False
     outgoing_allow: tuple[str, ...] = ()
     metrics_address: str = ""
+    traces_endpoint: str = ""
+    traces_percent: int = 100
     backup_directory: Path | None = None
     backup_recipients: tuple[str, ...] = ()
     backup_hours: int = 24
@@ -234,6 +236,8 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     for name in ("credential_cache_seconds", "oidc_grace_seconds", "identity_days", "backup_hours"):
         if getattr(settings, name) < 0:
             yield f"{name} must be at least 0"
+    if not 0 <= settings.traces_percent <= 100:
+        yield "traces_percent must be 0 to 100"
     if wrong := [part for part in settings.backup_keep if not _KEPT.fullmatch(part)]:
         yield f"backup_keep: {wrong[0]!r} is no number of days, weeks, months or years such as 7d, 4w, 6m, 2y"
 
@@ -245,6 +249,8 @@ def _not_an_address(settings: Settings) -> Iterator[str]:
             addresses.parse(getattr(settings, name))
         except ValueError:
             yield f"{name} must be host:port, or [host]:port for IPv6"
+    if settings.traces_endpoint and urlsplit(settings.traces_endpoint).scheme not in ("http", "https"):
+        yield "traces_endpoint must look like http://collector:4318"
     for host in settings.listen_hosts:
         try:
             ipaddress.ip_address(host)

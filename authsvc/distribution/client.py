@@ -19,6 +19,7 @@ from authsvc.core import origin
 from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
+from authsvc.observability import tracing
 
 _TIMEOUT = (3, 30)  # seconds to connect, seconds between bytes
 # ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
@@ -267,10 +268,11 @@ class RegistryClient:
 
     def _request(self, method: str, url: str, headers: dict[str, str], data: bytes | None = None) -> requests.Response:
         how: dict[str, Any] = {"timeout": _TIMEOUT, "stream": method == "GET", "allow_redirects": False}
-        try:
-            return self._session.request(method, url, headers=headers, data=data, **how)
-        except requests.RequestException as error:
-            raise Unavailable(f"the registry does not answer: {type(error).__name__}", retry_after=5) from error
+        with tracing.asking(f"registry {method}", url_path=urlsplit(url).path):
+            try:
+                return self._session.request(method, url, headers=headers | tracing.carried(), data=data, **how)
+            except requests.RequestException as error:
+                raise Unavailable(f"the registry does not answer: {type(error).__name__}", retry_after=5) from error
 
 
 def _agent() -> str:

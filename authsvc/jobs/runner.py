@@ -18,7 +18,7 @@ from authsvc.jobs.context import Job, JobContext, Stopped
 from authsvc.jobs.logs import LogWriter
 from authsvc.jobs.models import Task
 from authsvc.jobs.queue import Candidate
-from authsvc.observability import metrics
+from authsvc.observability import metrics, tracing
 
 log = structlog.get_logger(component="jobs")
 
@@ -54,7 +54,8 @@ class Runner:
             db.session.flush()
             db.session.expunge(task)
         writer, started = LogWriter(task.id), time.monotonic()
-        outcome = self._outcome(job, task, writer, registry)
+        with tracing.span(f"job {task.kind}", tidegate_task=str(task.id)):
+            outcome = self._outcome(job, task, writer, registry)
         seconds = time.monotonic() - started
         metrics.TASKS.labels(task.kind, outcome).inc()
         metrics.TASK_SECONDS.labels(task.kind, outcome).observe(seconds)

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from authsvc.observability import tracing
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -13,6 +15,7 @@ def configure(level: str, process: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             lambda _logger, _method, event: {**event, "process": process},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -23,6 +26,11 @@ def configure(level: str, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _with_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    found = tracing.present()
+    return {**event, "trace_id": found} if found else event
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

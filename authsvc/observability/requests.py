@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from flask import Flask, Response, g, request
 
-from authsvc.observability import metrics
+from authsvc.observability import metrics, tracing
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -32,6 +32,7 @@ def _operation(endpoint: str) -> str:
 def _count(response: Response) -> Response:
     # The name of what we serve, never a path; methods, too, are whatever a client sends.
     operation = _operation(request.endpoint or "unknown")
+    tracing.named(operation)
     method = request.method if request.method in _METHODS else "other"
     metrics.REQUESTS.labels(method, str(response.status_code), operation).inc()
     metrics.REQUEST_SECONDS.labels(method, operation).observe(time.perf_counter() - g.begun)
