@@ -13,13 +13,14 @@ from sqlalchemy import select
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.audit import service as audit
 from authsvc.backup import service, trial
+from authsvc.backup.depot import Depot
 from authsvc.backup.keys import Identities, new_identity
 from authsvc.backup.shelf import Backup, Shelf
 from authsvc.core.base import create_base
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.crypto import write_private
 from authsvc.core.db import db, reading
-from authsvc.core.errors import Conflict
+from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
@@ -67,8 +68,10 @@ def key(file: Path) -> None:
 @click.pass_obj
 def create(settings: Settings) -> None:
     """Make a backup now, while everything goes on; the worker does it by itself every TIDEGATE_BACKUP_HOURS."""
-    made = service.create(settings, lambda: None, lambda line: click.echo(line, err=True))
+    say = lambda line: click.echo(line, err=True)  # noqa: E731
+    made = service.create(settings, lambda: None, say)
     _audit(made)
+    service.copy(settings, made, lambda: None, say)
     click.echo(made.name)
 
 
@@ -79,11 +82,29 @@ def _audit(made: Backup) -> None:
 
 @backup.command("list")
 @directory_option
+@click.option("--copies", is_flag=True, help="those in the bucket that TIDEGATE_BACKUP_BUCKET_FILE describes")
 @output_option
 @click.pass_obj
-def list_(settings: Settings, directory: Path | None, output: str) -> None:
+def list_(settings: Settings, directory: Path | None, copies: bool, output: str) -> None:
     """The backups that there are, the newest first."""
-    show((_row(one) for one in _shelf(settings, directory).backups()), output)
+    place = _depot(settings) if copies else _shelf(settings, directory)
+    show((_row(one) for one in place.backups()), output)
+
+
+@backup.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("name", default="")
+@click.pass_obj
+def bring(settings: Settings, directory: Path, name: str) -> None:
+    """Bring a backup from the bucket into DIRECTORY, to `restore --from` it. NAME: the newest unless said."""
+    click.echo(_depot(settings).bring(name, Shelf(directory), lambda line: click.echo(line, err=True)).name)
+
+
+def _depot(settings: Settings) -> Depot:
+    found = service.depot(settings)
+    if found is None:
+        raise PreconditionFailed("no bucket is set: TIDEGATE_BACKUP_BUCKET_FILE names the file that describes it")
+    return found
 
 
 def _row(one: Backup) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 
 import authsvc
 from authsvc.backup import archive, blobs, dump
+from authsvc.backup.depot import Depot
 from authsvc.backup.files import KeepGoing, Log
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.backup.shelf import ABOUT, ARCHIVE, BLOBS, Backup, Shelf, about, name_of
@@ -27,6 +28,7 @@ from authsvc.core.engines import family
 from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings, environment
+from authsvc.distribution import driver
 
 _BEAT = 5.0  # seconds
 
@@ -40,6 +42,30 @@ def shelf(settings: Settings) -> Shelf:
     if settings.backup_directory is None:
         raise PreconditionFailed("no place for backups is set: TIDEGATE_BACKUP_DIRECTORY names a directory, best on another disk")
     return Shelf(settings.backup_directory)
+
+
+def depot(settings: Settings) -> Depot | None:
+    """Where the second copy of each goes, if anywhere.
+
+    Raises:
+        PreconditionFailed: the file that describes it cannot be used.
+    """
+    return Depot(driver.read(settings.backup_bucket_file)) if settings.backup_bucket_file is not None else None
+
+
+def copy(settings: Settings, backup: Backup, keep_going: KeepGoing, log: Log) -> None:
+    """Put a backup that is there into the bucket as well, if one is set, and remove what is kept no longer there.
+
+    Raises:
+        Unavailable, Conflict: as `Depot.take`.
+    """
+    place, there = shelf(settings), depot(settings)
+    if there is None:
+        return
+    with place.locked():
+        there.take(place, backup, _every(_BEAT, keep_going), log)
+        for name in there.prune(settings.backup_keep):
+            log(f"{name} is kept no longer in {there.name}")
 
 
 def create(settings: Settings, keep_going: KeepGoing, log: Log) -> Backup:

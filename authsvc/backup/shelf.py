@@ -97,7 +97,7 @@ class Shelf:
 
     def backups(self) -> list[Backup]:
         """The newest first; directories that cannot be read as one are left out."""
-        names = (path.name for path in self.root.glob("*Z") if _NAME.fullmatch(path.name))
+        names = (path.name for path in self.root.glob("*Z") if is_name(path.name))
         return [found for name in sorted(names, reverse=True) if (found := self._read(name)) is not None]
 
     def find(self, name: str = "") -> Backup:
@@ -114,9 +114,8 @@ class Shelf:
 
     def _read(self, name: str) -> Backup | None:
         try:
-            values: dict[str, Any] = json.loads((self.root / name / ABOUT).read_text())
-            return Backup(**values | {"name": name, "made_at": from_rfc3339(values["made_at"])})
-        except (OSError, ValueError, TypeError, KeyError):
+            return read(name, (self.root / name / ABOUT).read_text())
+        except (OSError, ValueError):
             return None
 
     def blobs_for(self, mark: str) -> Path:
@@ -126,9 +125,7 @@ class Shelf:
     def digests(self, backup: Backup) -> Iterator[tuple[str, int]]:
         """Digest and size of each of its blobs."""
         with gzip.open(self.root / backup.name / BLOBS, "rt") as lines:
-            for line in lines:
-                digest, size = line.split()
-                yield digest, int(size)
+            yield from digests_in(lines)
 
     def prune(self, rule: Iterable[str]) -> list[str]:
         """Remove what the rule does not keep, and the blobs that only those had; the names of those that went. To be asked while
@@ -156,6 +153,27 @@ class Shelf:
 def about(backup: Backup) -> str:
     """The text of `about.json`."""
     return json.dumps(asdict(backup) | {"made_at": rfc3339(backup.made_at)}, indent=2) + "\n"
+
+
+def read(name: str, text: str) -> Backup | None:
+    """What such a text says; None if it is none."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        return Backup(**values | {"name": name, "made_at": from_rfc3339(values["made_at"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def digests_in(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """What `blobs.gz` holds."""
+    for line in lines:
+        digest, size = line.split()
+        yield digest, int(size)
+
+
+def is_name(name: str) -> bool:
+    """Whether a backup may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def name_of(moment: datetime) -> str:

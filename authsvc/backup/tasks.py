@@ -29,4 +29,5 @@ def back_up(context: JobContext) -> dict[str, Any]:
         gone = place.prune(context.settings.backup_keep)
     for name in gone:
         context.log(f"{name} is kept no longer")
+    service.copy(context.settings, backup, context.keep_going, context.log)
     return {"name": backup.name, "bytes": backup.size, "blobs": backup.blobs, "removed": len(gone)}

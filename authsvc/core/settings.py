@@ -77,6 +77,7 @@ class Settings:
     backup_hours: int = 24
     backup_keep: tuple[str, ...] = ("7d", "4w", "6m")
     backup_blobs: bool = True
+    backup_bucket_file: Path | None = None
     log_level: str = "info"
 
     def __post_init__(self) -> None:

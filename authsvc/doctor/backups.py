@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from authsvc.backup import service
 from authsvc.core.db import utcnow
+from authsvc.core.errors import Unavailable
 from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
 
 _LATE = timedelta(hours=3)
@@ -41,7 +42,23 @@ def _place(patient: Patient) -> Finding:
     return good(f"{directory} is on a disk of its own")
 
 
+def _copy(patient: Patient) -> Finding:
+    settings = patient.settings
+    there = service.depot(settings)
+    if there is None or settings.backup_directory is None:
+        return skipped("no bucket is set for a second copy of backups")
+    try:
+        copies = {one.name for one in there.backups()}
+    except Unavailable as error:
+        return bad(error.message, "see that name, region and keys are right, and all may be done: list, read, write, delete")
+    newest = next(iter(service.shelf(settings).backups()), None)
+    if newest is not None and newest.name not in copies:
+        return bad(f"{newest.name} is not in {there.name}", "see the log of the last BACKUP job")
+    return good(f"{there.name} has {len(copies)} backups")
+
+
 CHECKS = (
     Check("backup.age", _age),
     Check("backup.place", _place),
+    Check("backup.copy", _copy),
 )

@@ -6,13 +6,12 @@ import json
 import secrets
 
 from tests.support.otlp import collector
-from tests.support.ports import free_ports
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 
-def test_a_push_is_one_trace(own_stack: Stack) -> None:
+def test_a_push_is_one_trace_and_nobody_waits_for_the_collector(own_stack: Stack) -> None:
     own_stack.environment["OTEL_BSP_SCHEDULE_DELAY"] = "200"
     with collector() as collected:
         stack = own_stack.start(TRACES_ENDPOINT=collected.url)
@@ -40,11 +39,5 @@ def test_a_push_is_one_trace(own_stack: Stack) -> None:
         assert "Authorization" not in said
         ids = {one.attributes["tidegate.request_id"] for one in collected.spans if "tidegate.request_id" in one.attributes}
         assert any(len(one) == 32 for one in ids), "nginx's"
-
-
-def test_a_collector_that_is_away_holds_up_nobody(own_stack: Stack) -> None:
-    (port,) = free_ports(1)
-    stack = own_stack.start(TRACES_ENDPOINT=f"http://127.0.0.1:{port}", TRACES_PERCENT="50")
-    client = RawClient(stack, stack.admin)
-    client.push("library/app", "v1")
+    client.push("library/app", "v2")  # the collector is away
     assert stack.is_well()

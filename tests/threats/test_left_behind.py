@@ -24,7 +24,7 @@ from tests.support.s3 import s3
 from tests.support.world import World, basic
 
 
-@pytest.fixture(params=["disk", "bucket"])
+@pytest.fixture(params=["disk", pytest.param("bucket", marks=pytest.mark.once)])
 def stored(
     make_settings: Callable[..., Settings], tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:

@@ -1,0 +1,78 @@
+"""A bucket: objects by their paths, in a store of S3, Google or Azure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore
+
+from authsvc.core.errors import Unavailable
+from authsvc.distribution.driver import Driver
+
+_AT_ONCE = 1000  # objects
+_ANSWER = re.compile(r"<Code>(\w+)</Code>.*?<Message>([^<]{0,300})", re.DOTALL)
+
+
+class Objects:
+    """What a driver leads to; `name`: as people call it, without what must not be said."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.name = driver.bucket
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """Opened by the process that asks: it has threads of its own, which no child of ours would inherit."""
+        return self._driver.open()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """What is asked inside is answered, or `Unavailable` says why not."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError, ValueError) as error:
+            raise Unavailable(f"{self.name} does not answer as it should: {_said(error)}") from error
+
+    def paths(self, prefix: str = "") -> Iterator[str]:
+        """The paths of all objects below a path.
+
+        Raises:
+            Unavailable
+        """
+        with self.answering():
+            for batch in self.store.list(prefix or None):
+                yield from (found["path"] for found in batch)
+
+    def below(self, prefix: str = "") -> list[str]:
+        """The names of what looks like directories there.
+
+        Raises:
+            Unavailable
+        """
+        with self.answering():
+            found = self.store.list_with_delimiter(prefix or None)["common_prefixes"]
+        return [path.rstrip("/").rpartition("/")[2] for path in found]
+
+    def remove(self, paths: Iterator[str] | list[str]) -> None:
+        """Remove objects; those that are gone already are no error.
+
+        Raises:
+            Unavailable
+        """
+        waiting = iter(paths)
+        with self.answering():
+            while some := [path for path, _ in zip(waiting, range(_AT_ONCE), strict=False)]:
+                self.store.delete(some)
+
+
+def _said(error: Exception) -> str:
+    """The store's own words, or the client's about what came instead; not what was asked."""
+    if (answer := _ANSWER.search(str(error))) is not None:
+        return f"{answer[1]}: {answer[2]}"
+    return " ".join(str(error).partition("Debug source")[0].rpartition(" - ")[2].split())[:300]
