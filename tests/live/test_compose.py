@@ -272,12 +272,17 @@ def _postgres(built: Release, pod: Pod) -> None:
     eventually(lambda: pod.succeeds("postgres", "pg_isready", "-h", "127.0.0.1", "-U", "tidegate"), SLOW)
 
 
-def test_a_host_without_a_network(built: Release, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_a_host_without_a_network(
+    built: Release,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    record_property: Callable[[str, object], None],
+) -> None:
     """The package is looked at, installed, and installed once more, where nothing can be fetched."""
     package = offline.pack(built.engine, tmp_path)
     into = tmp_path / "opt"
     install = [str(package.release / "install.sh"), "--into", str(into), "--yes", "--key", str(package.key)]
-    with offline.host(tmp_path / "host") as host:
+    with offline.host(tmp_path_factory.mktemp("host")) as host:
         done = host.run(*install, "--check")
         assert (done.returncode, "by which address do clients come" in done.stdout) == (1, True), done.stdout + done.stderr
         install += ["--url", "https://localhost:8443"]
