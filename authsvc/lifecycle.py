@@ -6,13 +6,14 @@ its name goes with a project: the next one of that name is somebody else's.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from authsvc.allowlist import service as allowlists
 from authsvc.artifacts import journal, removal
 from authsvc.audit import service as audit
 from authsvc.authn.backends.keyless import service as keyless
-from authsvc.core.db import db, hold, transaction
+from authsvc.core.db import db, hold, reading, transaction
 from authsvc.core.errors import PreconditionFailed
 from authsvc.distribution import stores
 from authsvc.distribution.client import RegistryClient
@@ -27,6 +28,8 @@ from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
 from authsvc.retention import service as retention
 from authsvc.robots import service as robots
+
+_PATIENCE, _PAUSE = 3.0, 0.02  # seconds
 
 
 def create_project(creator: Principal, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
@@ -59,6 +62,19 @@ def require_deletable(project: Project) -> None:
             "the registry holds images that are not in the index: authsvc reconcile records them, "
             "authsvc damages lists what it cannot"
         )
+
+
+def wait_for_writes(project: Project) -> None:
+    """Let what is being written to a project end, if that is a matter of moments: a notification that comes late has its tag
+    looked at. It ends the present transaction, which has only read so far.
+    """
+    project_id, until = project.id, time.monotonic() + _PATIENCE
+    db.session.rollback()
+    while time.monotonic() < until:
+        with reading():
+            if not journal.are_open(project_id):
+                return
+        time.sleep(_PAUSE)
 
 
 def delete_project(actor: str, project: Project) -> None:

@@ -72,6 +72,7 @@ def set_public(name: str, off: bool) -> None:
 @on_database
 def delete_project(name: str) -> None:
     """Delete an empty project."""
+    lifecycle.wait_for_writes(service.get_by_name(name))
     lifecycle.delete_project(actor(), service.get_by_name(name))
 
 

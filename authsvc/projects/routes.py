@@ -153,6 +153,7 @@ def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
 @blueprint.delete("/<project_name_or_id>")
 @blueprint.response(200)
 def delete_project(project_name_or_id: str) -> None:
+    lifecycle.wait_for_writes(load(project_name_or_id, Action.DELETE)[1])
     who, project = load(project_name_or_id, Action.DELETE)
     lifecycle.delete_project(who.name, project)
     db.session.commit()

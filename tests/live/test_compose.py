@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import urllib3
 import yaml
 
 from authsvc.backup.keys import new_identity
-from tests.support import chart, containers, offline
+from tests.support import chart, containers, network, offline
 from tests.support.certificates import make_authority
 from tests.support.containers import BASE, Compose, Release, release
 from tests.support.pod import Pod
@@ -63,7 +62,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
         yield made
 
 
-@pytest.fixture(scope="module", params=[{}, FULL], ids=["small", "full"])
+@pytest.fixture(scope="module", params=[FULL, {}], ids=["full", "small"])
 def running(request: pytest.FixtureRequest, built: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     identity, recipient = new_identity()
     with built.compose(**request.param, TIDEGATE_BACKUP_RECIPIENTS=recipient, TIDEGATE_BACKUP_HOURS="0") as made:
@@ -97,12 +96,14 @@ def test_up_says_how_to_log_in_and_works(running: Installation, record_property:
     record_property(f"compose, {running.name}", f"ready after {running.seconds:.1f} s, {running.compose.memory()}")
 
 
+@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_may_start_again(running: Installation, service: str) -> None:
     running.compose.run("restart", "--timeout", "20", service)
     eventually(running.is_well, SLOW)
 
 
+@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
 def test_a_container_that_is_made_anew_is_found(running: Installation) -> None:
     """At another address than before: somebody else has taken the old one."""
     running.compose.run("rm", "--force", "--stop", "authsvc")
@@ -131,6 +132,7 @@ def test_the_log_holds_what_each_service_says(running: Installation) -> None:
     assert all(sizes().values())
 
 
+@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
 def test_logs_are_rotated(running: Installation) -> None:
     """A file that has grown to 20 MB is put aside, the one before it compressed; what is said then goes into a new one."""
     port = int(running.compose.environ["TIDEGATE_LOG_PORT"])
@@ -138,7 +140,7 @@ def test_logs_are_rotated(running: Installation) -> None:
     def inside(command: str) -> str:
         return running.compose.run("exec", "-T", "log", "sh", "-c", f"cd /var/log/tidegate; {command}", check=False).stdout
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    with network.datagrams(running.compose.engine.namespace) as sender:
 
         def say(what: str, times: int = 1) -> None:
             for _ in range(times):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.support import debian
 from tests.support.engine import Engine, engine
+from tests.support.network import door
 from tests.support.once import one_maker, place
 from tests.support.ports import free_ports
 
@@ -122,7 +123,8 @@ class Release:
         }
         made = Compose(self.engine, self.directory, settings | environ, https)
         try:
-            yield made
+            with door(self.engine.namespace, https):
+                yield made
         finally:
             made.run("down", "--volumes", "--timeout", "20", check=False)
 

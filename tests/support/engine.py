@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.network import inside, namespace
 from tests.support.once import one_maker, place
 from tests.support.waiting import until_up
 
@@ -44,11 +45,13 @@ def docker_cli() -> str:
 
 @dataclass
 class Engine:
-    """A running engine; `home` is the client's own, so that logins stay apart."""
+    """A running engine; `home` is the client's own, so that logins stay apart; `namespace`: of its network, "" if that is the
+    host's."""
 
     host: str
     containerd: str
     home: Path
+    namespace: str = ""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -87,48 +90,28 @@ def _environ_for_cli() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "TIDEGATE_"))}
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], env=_environ(), check=True, capture_output=True)
+@contextmanager
+def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
+    """Start an engine below `directory`, and stop it. With `network` it starts containers, in a network of its own that leads
+    nowhere (`network.door` leads there): on the host's each would be a change, at which browsers break off what they ask, and
+    other engines would take its bridge away. Without, it carries images only."""
+    with ExitStack() as around:
+        yield around.enter_context(_engine(directory, around.enter_context(namespace()) if network else ""))
 
 
 @contextmanager
-def namespace_without_network() -> Iterator[str]:
-    """The name of a network of its own, in which nothing is but loopback."""
-    name = f"tidegate{os.getpid()}"
-    _ip("netns", "add", name)
-    try:
-        _ip("-netns", name, "link", "set", "lo", "up")
-        yield name
-    finally:
-        _ip("netns", "delete", name)
-
-
-def inside(namespace: str) -> list[str]:
-    """What to put before a command that is to run there."""
-    return ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
-
-
-@contextmanager
-def engine(directory: Path, *, network: bool = False, namespace: str = "") -> Iterator[Engine]:
-    """Start an engine below `directory`, and stop it. With `network` it has bridges, and starts containers; without, it carries
-    images and touches nothing of the host's network but `docker0`, which it takes away: who has bridges has one of its own. `namespace`: of the network that it works in, if that is not the host's."""
+def _engine(directory: Path, where: str) -> Iterator[Engine]:
     home = directory / "home"
     home.mkdir(parents=True)
     socket = directory / "docker.sock"
-    bridge = f"tidegate{os.getpid() % 10_000_000}" if network else "none"
     command = [
-        str(programs() / "usr/sbin/dockerd"), "--data-root", str(directory / "data"), "--exec-root", str(directory / "exec"),
-        "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
+        *(inside(where) if where else []), str(programs() / "usr/sbin/dockerd"), "--data-root", str(directory / "data"),
+        "--exec-root", str(directory / "exec"), "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
     ]  # fmt: skip
-    command += [f"--bridge={bridge}"]
-    within = ["-netns", namespace] if namespace else []
-    command = [*inside(namespace), *command]
-    command += [] if network else ["--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]
-    if network:
-        _ip(*within, "link", "add", bridge, "type", "bridge")
+    command += [] if where else ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
     log = (directory / "dockerd.log").open("w")
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
-    made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home)
+    made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home, where)
     try:
         up = lambda: socket.exists() and made.docker("version", check=False).returncode == 0  # noqa: E731
         until_up(process, directory / "dockerd.log", up)
@@ -137,5 +120,3 @@ def engine(directory: Path, *, network: bool = False, namespace: str = "") -> It
         process.terminate()
         process.wait(timeout=30)
         log.close()
-        if network:
-            _ip(*within, "link", "delete", bridge)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.engine import Engine, engine, inside, namespace_without_network
+from tests.support.engine import Engine, engine
+from tests.support.network import inside
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,11 +41,10 @@ class Host:
     """One that reaches nobody, with an engine."""
 
     engine: Engine
-    namespace: str
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command there."""
-        command = (*inside(self.namespace), *command)
+        command = (*inside(self.engine.namespace), *command)
         return subprocess.run(command, env=self.engine.environ, capture_output=True, text=True, timeout=300, check=False)
 
     def asks(self, url: str) -> str:
@@ -57,5 +57,5 @@ class Host:
 @contextmanager
 def host(directory: Path) -> Iterator[Host]:
     """Start it, and stop it."""
-    with namespace_without_network() as namespace, engine(directory, network=True, namespace=namespace) as running:
-        yield Host(running, namespace)
+    with engine(directory, network=True) as running:
+        yield Host(running)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.engine import Engine
+from tests.support.network import door
 
 Object = Mapping[str, Any]
 _LOOPBACK = "127.0.0.1"
@@ -17,7 +19,7 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass
 class Pod:
-    """`files`: what secrets and config maps hold, by volume and path; `port`: of the host, that leads to `inner`."""
+    """`files`: what secrets and config maps hold, by volume and path; `doors`: ports of the host that lead to it."""
 
     engine: Engine
     name: str
@@ -25,10 +27,12 @@ class Pod:
     specification: Object
     files: Mapping[str, Mapping[str, bytes]]
     image: str
+    doors: ExitStack = field(default_factory=ExitStack)
 
     def open(self, port: int, inner: int) -> None:
-        """Its network, and its volumes."""
+        """Its network, and its volumes; a port of the host leads to `inner`."""
         self.make_volumes()
+        self.doors.enter_context(door(self.engine.namespace, port))
         published = f"{_LOOPBACK}:{port}:{inner}"
         self.engine.docker(
             "run", "--detach", "--name", self.name, "-p", published, "--entrypoint", "sleep", self.image, "infinity"
@@ -108,5 +112,6 @@ class Pod:
 
     def close(self) -> None:
         """All of it is gone."""
+        self.doors.close()
         named = self.engine.docker("ps", "--all", "--quiet", "--filter", f"name=^{self.name}(-|$)").stdout.split()
         self.engine.docker("rm", "--force", *named, check=False)
