@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry
     callers = Callers(snapshots, authentication, services.issuer)
-    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, stores.of(settings)))
+    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, stores.directory(stores.of(settings))))
     requests.init(app)
     web.init(app)
     refusals.init(app)

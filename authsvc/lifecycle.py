@@ -6,14 +6,16 @@ its name goes with a project: the next one of that name is somebody else's.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from authsvc.allowlist import service as allowlists
-from authsvc.artifacts import journal, removal
+from authsvc.artifacts import journal, removal, settling
 from authsvc.audit import service as audit
 from authsvc.authn.backends.keyless import service as keyless
-from authsvc.core.db import db, hold, reading, transaction
+from authsvc.core.db import db, hold, let_go, transaction
 from authsvc.core.errors import PreconditionFailed
 from authsvc.distribution import stores
 from authsvc.distribution.client import RegistryClient
@@ -29,63 +31,125 @@ from authsvc.repositories import service as repositories
 from authsvc.retention import service as retention
 from authsvc.robots import service as robots
 
-_PATIENCE, _PAUSE = 3.0, 0.02  # seconds
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project of that name will be: nobody else has it, and what others had stored there is gone."""
+
+    name: str
+    intent_id: int
 
 
-def create_project(creator: Principal, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
-    """A new project, whose place in the registry is empty; a system administrator may also take over what is stored there.
+def take_place(creator: Principal, name: str) -> Place:
+    """Hold the place of a project that is to be made, and empty it; a system administrator may also take over what is stored
+    there. It ends the present transaction, which has only read so far; whoever dies, or takes more than a minute, holds it no
+    longer.
 
     Raises:
         BadRequest, Conflict: as `projects.service.create`.
         PreconditionFailed: the registry holds images under that name.
+        Unavailable: somebody else holds it, or the storage does not answer.
     """
-    project = projects.create(creator.name, owner_id, name, metadata)
-    storage = stores.storage()
-    if storage.has_manifests(name):
-        if not creator.is_sysadmin:
-            raise PreconditionFailed(f"the registry holds images below {name}: a system administrator can take them over")
-    elif not storage.take_project(name):
-        raise PreconditionFailed(f"the registry holds layers below {name} that cannot be taken away; its log says why")
+
+    def open_() -> int:
+        projects.require_free(name)
+        return journal.close(0, name, creator.name).id
+
+    let_go()
+    place = Place(name, settling.enter(None, open_, what="project"))
+    with _held(place.intent_id) as keep_going:
+        storage = stores.storage()
+        if storage.has_manifests(name):
+            if not creator.is_sysadmin:
+                raise PreconditionFailed(f"the registry holds images below {name}: a system administrator can take them over")
+        elif not storage.take_project(name, keep_going):
+            raise PreconditionFailed(f"the registry holds layers below {name} that cannot be taken away; its log says why")
+    return place
+
+
+@contextmanager
+def place_of(creator: Principal, name: str) -> Iterator[Place]:
+    """`take_place`, given back where no project comes of it."""
+    place = take_place(creator, name)
+    with _held(place.intent_id):
+        yield place
+
+
+def create_project(creator: Principal, owner_id: int, place: Place, metadata: Mapping[str, str | None] | None = None) -> Project:
+    """A new project, in the caller's transaction.
+
+    Raises:
+        BadRequest, Conflict: as `projects.service.create`.
+        Unavailable: the place is held no longer.
+    """
+    project = projects.create(creator.name, owner_id, place.name, metadata)
+    journal.finish(place.intent_id, "")
     return project
+
+
+@contextmanager
+def _held(intent_id: int) -> Iterator[Callable[[], None]]:
+    """Whatever goes wrong inside, the intent is over; yields what holds it for longer."""
+    try:
+        yield partial(journal.keep, intent_id)
+    except BaseException:
+        db.session.rollback()
+        with transaction():
+            journal.end(intent_id)
+        raise
 
 
 def require_deletable(project: Project) -> None:
     """
     Raises:
         PreconditionFailed: there is something in it, or about to be.
+        Unavailable: the storage does not answer.
     """
     repositories.require_empty(project)
     if journal.are_open(project.id):
         raise PreconditionFailed("something is being written to the project at this moment; try again")
-    if stores.storage().has_manifests(project.name):
+    _require_no_manifests(project.name)
+
+
+def _require_no_manifests(name: str) -> None:
+    if stores.storage().has_manifests(name):
         raise PreconditionFailed(
             "the registry holds images that are not in the index: authsvc reconcile records them, "
             "authsvc damages lists what it cannot"
         )
 
 
-def wait_for_writes(project: Project) -> None:
-    """Let what is being written to a project end, if that is a matter of moments: a notification that comes late has its tag
-    looked at. It ends the present transaction, which has only read so far.
-    """
-    project_id, until = project.id, time.monotonic() + _PATIENCE
-    db.session.rollback()
-    while time.monotonic() < until:
-        with reading():
-            if not journal.are_open(project_id):
-                return
-        time.sleep(_PAUSE)
-
-
-def delete_project(actor: str, project: Project) -> None:
-    """Delete an empty project, with all that belongs to it; what is stored for it in the registry is nobody's afterwards.
+def delete_project(actor: str, find: Callable[[], Project], client: RegistryClient | None = None) -> None:
+    """Delete an empty project, with all that belongs to it; nothing is stored under its name afterwards. What is being written to
+    it is waited for, for some seconds. It ends the present transaction, which has only read so far, and has transactions of its
+    own; `find` reads the project in each, and refuses by raising.
 
     Raises:
-        PreconditionFailed: as `require_deletable`.
+        PreconditionFailed: something is in it.
         NotFound: somebody else has deleted it.
+        Unavailable: somebody writes to it and does not get done, or the storage does not answer.
     """
-    hold(project)
-    require_deletable(project)
+
+    def open_() -> tuple[int, str]:
+        project = find()
+        intent = journal.close(project.id, project.name, actor)
+        repositories.require_empty(project)
+        return intent.id, project.name
+
+    let_go()
+    intent_id, name = settling.enter(client, open_, what="project")
+    with _held(intent_id) as keep_going:
+        _require_no_manifests(name)
+        stores.storage().take_project(name, keep_going)
+        with transaction():
+            project = find()
+            hold(project)
+            journal.finish(intent_id, "")
+            repositories.require_empty(project)
+            _delete_with_all(actor, project)
+
+
+def _delete_with_all(actor: str, project: Project) -> None:
     robots.delete_of_project(actor, project.id)
     notification.delete_of_project(project.id)
     keyless.remove_of_project(project.id)
@@ -94,7 +158,6 @@ def delete_project(actor: str, project: Project) -> None:
     retention.remove_of_project(project)
     projects.delete(actor, project)
     db.session.flush()
-    stores.storage().take_project(project.name)
 
 
 def delete_repository(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
@@ -102,20 +165,28 @@ def delete_repository(actor: str, client: RegistryClient, name: str, project_id:
     afterwards, unless somebody pushes to it at the same moment.
 
     Raises:
+        NotFound: its project is gone.
         Unavailable: the registry does not answer; what was deleted until then is gone, the rest stays.
     """
     removal.empty(actor, client, name, project_id)
+    try:
+        intent_id = settling.enter(client, lambda: journal.close(project_id, name, actor).id, wait=0)
+    except settling.Occupied:
+        _forget_repository(actor, name, project_id)
+        return
+    with _held(intent_id) as keep_going:
+        stores.storage().take_repository(name, keep_going)
+        _forget_repository(actor, name, project_id, intent_id)
+    stores.storage().clear_removed()
+
+
+def _forget_repository(actor: str, name: str, project_id: int, intent_id: int = 0) -> None:
     with transaction():
+        if intent_id:
+            journal.finish(intent_id, "")
         audit.record(actor, "delete", "repository", name, project_id=project_id)
-        project = db.session.get(Project, project_id)
-        if project is not None:
-            hold(project)
         if (found := repositories.lock(name)) is not None:
             db.session.delete(found)
-            db.session.flush()
-        if project is not None and not journal.are_open(project_id, name):
-            stores.storage().take_repository(name)
-    stores.storage().clear_removed()
 
 
 def delete_group(actor: str, group: UserGroup) -> None:

@@ -23,17 +23,25 @@ from authsvc.projects.models import Project
 
 # Longer than any one request to the registry may take, its time-outs included.
 LEASE = timedelta(seconds=45)
-# The method of an intent that changes nothing by itself: its tag is looked at, and the index agrees with what there is.
-MEND = "MEND"
+# Methods of intents that change nothing by themselves. MEND: its tag is looked at, and the index agrees with what there is.
+# CLOSE: all of a place is held, while what is stored there is looked at and taken away.
+MEND, CLOSE = "MEND", "CLOSE"
+ALL = "*"  # the reference of whoever holds all of a place: no tag, and no digest
+_CLOSED = 2 * LEASE - timedelta(seconds=10)  # longer than a bucket may take for one answer
+
+
+_TOO_LONG = "it took too long; look whether it is there, and try again"
 
 
 class Held(Exception):
-    """Somebody else's intent holds a reference; `is_over`: that process is taken for dead."""
+    """Somebody else's intent holds a reference; None: one that was settled in this moment. `is_over`: that process is taken for
+    dead; `is_place`: the intent asked nothing of the registry, so there is nothing to be settled."""
 
-    def __init__(self, intent_id: int, *, is_over: bool) -> None:
-        super().__init__(f"intent {intent_id}")
-        self.intent_id = intent_id
-        self.is_over = is_over
+    def __init__(self, intent: Intent | None) -> None:
+        self.intent_id = intent.id if intent else 0
+        self.is_over = intent is not None and is_over(intent)
+        self.is_place = intent is not None and intent.method == CLOSE
+        super().__init__(f"intent {self.intent_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,60 @@ def begin(write: Write) -> Intent:
         Held
         NotFound: the project is gone.
     """
+    _lock_project(write)
+    _require_open(write.repository)
+    intent = _new(write, LEASE)
+    hold(intent, write.reference, *filter(None, [write.digest]))
+    return intent
+
+
+def close(project_id: int, place: str, username: str) -> Intent:
+    """A new intent, in the caller's transaction, that holds all of a place: a repository, or a project with all that is in it. As
+    long as it is open nobody begins to write there, nor makes a project of that name. `project_id`: 0 if there is none yet.
+
+    Raises:
+        Held: something is being written there, or somebody else holds it.
+        NotFound: the project is gone.
+    """
+    write = Write(project_id, place, CLOSE, ALL, "", username)
+    if project_id:
+        _lock_project(write)
+        here = [Intent.project_id == project_id, *([Intent.repository == place] if names.is_repository(place) else [])]
+        found = db.session.scalar(select(Intent).where(*here).limit(1))
+        if found is not None:
+            raise Held(found)
+    _require_open(place)
+    intent = _new(write, _CLOSED)
+    hold(intent, ALL)
+    return intent
+
+
+def keep(intent_id: int) -> None:
+    """Go on holding a place; outside of transactions.
+
+    Raises:
+        Unavailable: somebody else took us for dead.
+    """
+    with transaction():
+        mine = update(Intent).where(Intent.id == intent_id, Intent.owner == processes.own_name())
+        result: Any = db.session.execute(mine.values(until=present() + _CLOSED))
+        if not result.rowcount:
+            raise Unavailable(_TOO_LONG, retry_after=1)
+
+
+def _lock_project(write: Write) -> None:
     if db.session.scalar(select(Project.id).where(Project.id == write.project_id).with_for_update(key_share=True)) is None:
         raise NotFound(f"the project of {write.repository} is gone")
+
+
+def _require_open(place: str) -> None:
+    around = {place, names.project_of(place)}
+    found = db.session.scalar(select(Intent).join(Hold).where(Hold.repository.in_(around), Hold.reference == ALL).limit(1))
+    if found is not None:
+        raise Held(found)
+
+
+def _new(write: Write, lease: timedelta) -> Intent:
     origin = current()
     intent = Intent(
         project_id=write.project_id,
@@ -71,11 +131,10 @@ def begin(write: Write) -> Intent:
         user_agent=origin.user_agent,
         request_id=origin.request_id,
         owner=processes.own_name(),
-        until=present() + LEASE,
+        until=present() + lease,
     )
     db.session.add(intent)
     db.session.flush()
-    hold(intent, write.reference, *filter(None, [write.digest]))
     return intent
 
 
@@ -90,10 +149,8 @@ def hold(intent: Intent, *references: str) -> None:
             continue
         where = (Hold.repository == intent.repository, Hold.reference == reference)
         found = db.session.scalar(select(Intent).join(Hold).where(*where))
-        if found is None:  # settled in this moment
-            raise Held(0, is_over=False)
-        if found.id != intent.id:
-            raise Held(found.id, is_over=is_over(found))
+        if found is None or found.id != intent.id:
+            raise Held(found)
 
 
 def is_over(intent: Intent) -> bool:
@@ -107,10 +164,9 @@ def in_flight(project_id: int) -> int:
     return int(db.session.scalar(select(func.sum(Intent.reserved)).where(Intent.project_id == project_id)) or 0)
 
 
-def are_open(project_id: int, repository: str = "") -> bool:
-    """Whether something is being written to a project, or to one repository of it."""
-    here = [Intent.project_id == project_id, *([Intent.repository == repository] if repository else [])]
-    return db.session.scalar(select(Intent.id).where(*here).limit(1)) is not None
+def are_open(project_id: int) -> bool:
+    """Whether something is being written to a project."""
+    return db.session.scalar(select(Intent.id).where(Intent.project_id == project_id).limit(1)) is not None
 
 
 def end(intent_id: int) -> bool:
@@ -129,7 +185,7 @@ def finish(intent_id: int, operation: str) -> None:
     """
     intent = db.session.get(Intent, intent_id)
     if intent is None or not end(intent_id):
-        raise Unavailable("it took too long; look whether it is there, and try again", retry_after=1)
+        raise Unavailable(_TOO_LONG, retry_after=1)
     if operation:
         note(intent, operation)
 

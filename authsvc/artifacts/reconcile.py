@@ -25,7 +25,7 @@ from authsvc.core.faults import is_outage
 from authsvc.core.names import is_repository, is_tag, project_of
 from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import Manifest, ManifestInvalid
-from authsvc.distribution.storage import ELSEWHERE, Storage
+from authsvc.distribution.storage import ELSEWHERE, Directory
 from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
@@ -63,7 +63,7 @@ class Report:
 
 def run(
     client: RegistryClient,
-    storage: Storage = ELSEWHERE,
+    storage: Directory = ELSEWHERE,
     *,
     insist: bool = False,
     keep_going: Callable[[], None] = lambda: None,
@@ -138,7 +138,7 @@ class _Repository:
     push may know better by then. `gone`: what the index has and the registry has not."""
 
     client: RegistryClient
-    storage: Storage
+    storage: Directory
     name: str
     project_id: int
     report: Report

@@ -30,7 +30,7 @@ from authsvc.distribution.untag import finish as finish_untagging
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 
-_WAIT = 4.0  # seconds for somebody else's write to the same tag
+WAIT = 4.0  # seconds for somebody else's write to the same tag
 _BATCH = 100
 _NOTED = {"PUT": "create", "DELETE": "delete"}  # what the audit log calls them
 T = TypeVar("T")
@@ -38,22 +38,30 @@ T = TypeVar("T")
 log = structlog.get_logger(component="journal")
 
 
-def enter(client: RegistryClient, open_: Callable[[], T], wait: float = _WAIT) -> T:
-    """Open an intent in a transaction of its own by `open_`, as soon as nobody else holds what it needs.
+class Occupied(Unavailable):
+    """Somebody else does not get done with what is to be written."""
+
+
+def enter(client: RegistryClient | None, open_: Callable[[], T], wait: float | None = None, what: str = "tag or digest") -> T:
+    """Open an intent in a transaction of its own by `open_`, as soon as nobody else holds what it needs (`what`). Without a
+    client what dead processes have left is the worker's to settle, and is waited for.
 
     Raises:
-        Unavailable: somebody else did not get done in time (`wait` seconds).
+        Occupied: somebody else did not get done in time (`wait` seconds).
     """
-    deadline = time.monotonic() + wait
+    deadline = time.monotonic() + (WAIT if wait is None else wait)
     while True:
         try:
             with transaction():
                 return open_()
         except Held as held:
-            if held.is_over:
+            if held.is_over and held.is_place:
+                with transaction():
+                    journal.end(held.intent_id)
+            elif held.is_over and client is not None:
                 settle(client, held.intent_id)
             elif not _wait_for(held.intent_id, deadline):
-                raise Unavailable("somebody else is writing the same tag or digest; try again", retry_after=1) from None
+                raise Occupied(f"somebody else is writing to the same {what}; try again", retry_after=1) from None
 
 
 def _wait_for(intent_id: int, deadline: float) -> bool:
@@ -157,7 +165,8 @@ def _conclude(client: RegistryClient, intent_id: int) -> _Outcome | None:
     """Settle an intent of ours; None if it was settled meanwhile."""
     with reading():
         intent = db.session.get(Intent, intent_id)
-        references = list(db.session.scalars(select(Hold.reference).where(Hold.intent_id == intent_id)))
+        held = select(Hold.reference).where(Hold.intent_id == intent_id, Hold.reference != journal.ALL)
+        references = list(db.session.scalars(held))
         db.session.expunge_all()
     if intent is None:  # who had been away for too long has come back and ended it
         return None

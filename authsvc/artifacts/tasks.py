@@ -20,7 +20,7 @@ def reconcile(context: JobContext) -> dict[str, Any]:
     storage = stores.storage()
     storage.clear_removed()
     insist = bool(context.payload.get(INSIST))
-    report = reconciler.run(context.registry, storage, insist=insist, keep_going=context.keep_going)
+    report = reconciler.run(context.registry, stores.directory(storage), insist=insist, keep_going=context.keep_going)
     if report.problems:
         raise Unavailable(f"{len(report.problems)} repositories could not be read: {'; '.join(report.problems[:3])}")
     return report.as_dict()

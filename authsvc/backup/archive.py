@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from authsvc.backup.files import KeepGoing, Watched, sha256
@@ -12,8 +12,15 @@ from authsvc.backup.keys import Identities, Recipients
 from authsvc.core.errors import PreconditionFailed
 
 DATABASE, MASTER_KEY, SETTINGS, LINKS = "database.db", "master-key", "settings.env", "links"
-CERTIFICATE, CERTIFICATE_KEY = "certificate.pem", "certificate-key.pem"
-NAMES: Collection[str] = (DATABASE, MASTER_KEY, SETTINGS, LINKS, CERTIFICATE, CERTIFICATE_KEY)
+# Files that the operator has made and settings name, by setting.
+GIVEN: Mapping[str, str] = {
+    "tls_certificate": "certificate.pem",
+    "tls_key": "certificate-key.pem",
+    "registry_storage_file": "registry-storage.yml",
+    "backup_bucket_file": "backup-bucket.yml",
+    "database_password_file": "database-password",
+}
+NAMES: Collection[str] = (DATABASE, MASTER_KEY, SETTINGS, LINKS, *GIVEN.values())
 
 
 def pack(directory: Path, target: Path, recipients: Recipients, keep_going: KeepGoing) -> tuple[int, str]:

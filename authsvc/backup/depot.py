@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 from authsvc.backup import blobs, rules
 from authsvc.backup.files import KeepGoing, Log
-from authsvc.backup.shelf import ABOUT, ARCHIVE, BLOBS, Backup, Shelf, digests_in, is_name, read
+from authsvc.backup.shelf import ABOUT, ARCHIVE, BLOBS, Backup, Shelf, digests_in, is_name, needed, read
 from authsvc.core.errors import Conflict, NotFound
 from authsvc.distribution.driver import Driver
 from authsvc.distribution.objects import Objects
@@ -50,14 +50,14 @@ class Depot:
             Unavailable
             Conflict: somebody removed blobs meanwhile.
         """
-        needed = {digest: self._path(backup, digest) for digest, _ in shelf.digests(backup)} if backup.blobs is not None else {}
+        wanted = {digest: self._path(backup, digest) for digest, _ in shelf.digests(backup)} if backup.blobs is not None else {}
         there, copied = self._blobs(backup.whom_for), 0
-        for digest, path in needed.items():
+        for digest, path in wanted.items():
             keep_going()
             if path not in there:
                 self._put(blobs.place(shelf.blobs_for(backup.whom_for), digest), path)
                 copied += 1
-        if needed.keys() and not set(needed.values()) <= self._blobs(backup.whom_for):
+        if wanted and not set(wanted.values()) <= self._blobs(backup.whom_for):
             raise Conflict(f"blobs were removed from {self.name} meanwhile: another node looks after it; try again")
         for file in (ARCHIVE, BLOBS, ABOUT):
             if (shelf.root / backup.name / file).exists():
@@ -84,21 +84,20 @@ class Depot:
         """
         names = [name for name in self._objects.below() if is_name(name)]
         backups = self.backups()
-        keep = rules.kept([backup.made_at for backup in backups], rule)
-        gone = [backup.name for backup in backups if backup.made_at not in keep]
+        gone = rules.gone({backup.name: backup.made_at for backup in backups}, rule)
         for name in gone:
             self._objects.remove([f"{name}/{ABOUT}"])  # first: never half a backup
             self._objects.remove(list(self._objects.paths(name)))
         if gone and len(names) == len(backups):
-            left = [backup for backup in backups if backup.name not in gone and backup.blobs is not None]
-            needed = {self._path(backup, digest) for backup in left for digest in self._digests(backup)}
-            self._objects.remove([path for path in self._objects.paths(_BLOBS) if path not in needed])
+            left = needed((backup for backup in backups if backup.name not in gone), self._digests)
+            kept = {Path(_BLOBS, path).as_posix() for path in left}
+            self._objects.remove([path for path in self._objects.paths(_BLOBS) if path not in kept])
         return gone
 
-    def _digests(self, backup: Backup) -> Iterator[str]:
+    def _digests(self, backup: Backup) -> Iterator[tuple[str, int]]:
         with self._objects.answering():
-            lines = gzip.decompress(self._get(f"{backup.name}/{BLOBS}")).decode().splitlines()
-        return (digest for digest, _ in digests_in(lines))
+            listed = self._get(f"{backup.name}/{BLOBS}")
+        return digests_in(BytesIO(listed))
 
     def bring(self, name: str, shelf: Shelf, log: Log) -> Backup:
         """Bring a backup back into a directory, with its blobs; the newest if no name is said.
@@ -106,14 +105,15 @@ class Depot:
         Raises:
             NotFound, Unavailable
             Conflict: there is one of that name already.
+            PreconditionFailed: it is damaged.
         """
         found = next((one for one in self.backups() if name in ("", one.name)), None)
         if found is None:
             raise NotFound(f"there is no backup {name or 'at all'} in {self.name}")
         with shelf.locked(), shelf.new(found.made_at) as part:
-            for path in self._objects.paths(found.name):
-                self._bring(path, part / path.rpartition("/")[2])
-            for digest in self._digests(found) if found.blobs is not None else ():
+            for file in (ARCHIVE, ABOUT, *([BLOBS] if found.blobs is not None else [])):
+                self._bring(f"{found.name}/{file}", part / file)
+            for digest, _ in self._digests(found) if found.blobs is not None else ():
                 copy = blobs.place(shelf.blobs_for(found.whom_for), digest)
                 if not copy.exists():
                     copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from authsvc.core.errors import BadRequest
@@ -15,6 +15,16 @@ _PERIODS: dict[str, Callable[[datetime], object]] = {
     "y": lambda moment: moment.year,
 }
 _PART = re.compile(r"([1-9]\d{0,3})([dwmy])")
+
+
+def gone(made: Mapping[str, datetime], rule: Iterable[str]) -> list[str]:
+    """The names of those that a rule does not keep, by when each was made.
+
+    Raises:
+        BadRequest: the rule is none.
+    """
+    keep = kept(made.values(), rule)
+    return [name for name, moment in made.items() if moment not in keep]
 
 
 def kept(moments: Iterable[datetime], rule: Iterable[str]) -> set[datetime]:

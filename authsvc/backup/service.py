@@ -150,8 +150,9 @@ def _gather(settings: Settings, directory: Path) -> None:
     named = environment(settings)
     named.pop("TIDEGATE_STATE_DIR", None)
     write_private(directory / archive.SETTINGS, "".join(f"{name}={value}\n" for name, value in named.items()))
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        for name, file in ((archive.CERTIFICATE, settings.tls_certificate), (archive.CERTIFICATE_KEY, settings.tls_key)):
+    for setting, name in archive.GIVEN.items():
+        file: Path | None = getattr(settings, setting)
+        if file is not None:
             write_private(directory / name, file.read_bytes())
 
 
@@ -168,8 +169,8 @@ class Restored:
 def restore(
     settings: Settings, place: Shelf, backup: Backup, identities: Identities, *, replace_master_key: bool = False
 ) -> Restored:
-    """Make the settings' installation from a backup: database, master key, and blobs where there are none. What was set, and a
-    certificate that was brought, are put below `restored`, to be looked at.
+    """Make the settings' installation from a backup: database, master key, and blobs where there are none. What was set, and the
+    files that settings named, are put below `restored`, to be looked at.
 
     Raises:
         Conflict: there is an installation already.
@@ -190,7 +191,7 @@ def restore(
         lost = _restore_blobs(storage, place, backup, directory / archive.LINKS, identities) if storage and has_blobs else []
         dump.put(settings, directory / archive.DATABASE)  # last: who was interrupted before begins anew
         files = layout.root / "restored"
-        for name in (archive.SETTINGS, archive.CERTIFICATE, archive.CERTIFICATE_KEY):
+        for name in (archive.SETTINGS, *archive.GIVEN.values()):
             if (directory / name).exists():
                 write_private(files / name, (directory / name).read_bytes())
     return Restored(backup, has_blobs, lost, files)

@@ -8,19 +8,25 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from authsvc.backup import rules
+from authsvc.backup.blobs import place
 from authsvc.backup.files import sync
+from authsvc.backup.keys import PLAIN
 from authsvc.core.clock import from_rfc3339, rfc3339
 from authsvc.core.errors import Conflict, NotFound, PreconditionFailed
 
-_NAME, _FORMAT = re.compile(r"\d{8}T\d{6}Z"), "%Y%m%dT%H%M%SZ"
+_NAME, _FORMAT = re.compile(r"\d{8}T\d{6}Z", re.ASCII), "%Y%m%dT%H%M%SZ"
+# What becomes part of a path: it comes from where others can write.
+_MARK = re.compile(rf"{PLAIN}|[0-9a-f]{{16}}")
+_DIGEST = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
 ABOUT, ARCHIVE, BLOBS = "about.json", "archive.age", "blobs.gz"
 
 
@@ -123,31 +129,35 @@ class Shelf:
         return self.root / "blobs" / mark
 
     def digests(self, backup: Backup) -> Iterator[tuple[str, int]]:
-        """Digest and size of each of its blobs."""
-        with gzip.open(self.root / backup.name / BLOBS, "rt") as lines:
-            yield from digests_in(lines)
+        """Digest and size of each of its blobs.
+
+        Raises:
+            PreconditionFailed: they cannot be read.
+        """
+        with (self.root / backup.name / BLOBS).open("rb") as file:
+            yield from digests_in(file)
 
     def prune(self, rule: Iterable[str]) -> list[str]:
         """Remove what the rule does not keep, and the blobs that only those had; the names of those that went. To be asked while
         `locked`. Where one cannot be read no blob is removed: it may need any."""
         backups = self.backups()
-        keep = rules.kept([backup.made_at for backup in backups], rule)
-        gone = [backup.name for backup in backups if backup.made_at not in keep]
+        gone = rules.gone({backup.name: backup.made_at for backup in backups}, rule)
         for name in gone:
             aside = self.root / f".{name}.part"
             (self.root / name).rename(aside)  # in one step: never half a backup
             shutil.rmtree(aside)
         if gone and len(list(self.root.glob("*Z"))) == len(backups) - len(gone):
-            self._remove_blobs([backup for backup in backups if backup.name not in gone])
+            left = needed((backup for backup in backups if backup.name not in gone), self.digests)
+            for file in (self.root / "blobs").glob("*/*/*/*"):
+                if file.relative_to(self.root / "blobs") not in left:
+                    file.unlink()
         return gone
 
-    def _remove_blobs(self, backups: list[Backup]) -> None:
-        stored = [backup for backup in backups if backup.blobs is not None]
-        needed = {(backup.whom_for, digest) for backup in stored for digest, _ in self.digests(backup)}
-        for file in (self.root / "blobs").glob("*/*/*/*"):
-            mark, algorithm, _, encoded = file.relative_to(self.root / "blobs").parts
-            if (mark, f"{algorithm}:{encoded}") not in needed:
-                file.unlink()
+
+def needed(backups: Iterable[Backup], digests: Callable[[Backup], Iterable[tuple[str, int]]]) -> set[Path]:
+    """Where the blobs of these backups are, below the directory of all blobs."""
+    stored = (backup for backup in backups if backup.blobs is not None)
+    return {place(Path(backup.whom_for), digest) for backup in stored for digest, _ in digests(backup)}
 
 
 def about(backup: Backup) -> str:
@@ -159,16 +169,27 @@ def read(name: str, text: str) -> Backup | None:
     """What such a text says; None if it is none."""
     try:
         values: dict[str, Any] = json.loads(text)
-        return Backup(**values | {"name": name, "made_at": from_rfc3339(values["made_at"])})
+        found = Backup(**values | {"name": name, "made_at": from_rfc3339(values["made_at"])})
+        return found if _MARK.fullmatch(found.whom_for) else None
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def digests_in(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """What `blobs.gz` holds."""
-    for line in lines:
-        digest, size = line.split()
-        yield digest, int(size)
+def digests_in(file: IO[bytes]) -> Iterator[tuple[str, int]]:
+    """What `blobs.gz` holds.
+
+    Raises:
+        PreconditionFailed: it holds something else.
+    """
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as lines:
+            for line in lines:
+                digest, size = line.split()
+                if not _DIGEST.fullmatch(digest):
+                    raise ValueError(digest)
+                yield digest, int(size)
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error):
+        raise PreconditionFailed(f"a backup is damaged: its {BLOBS} is no list of blobs") from None
 
 
 def is_name(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -66,10 +67,11 @@ def apply(settings: Settings, file: Path, prune: bool) -> None:
         try:
             with reading():
                 first = plan.changes(giver, wanted, prune=prune)
-            for change in first:
-                change.ready()
             foreseen = {change.what for change in first if change.sign == "+"}
-            done = repeated(lambda: _made(giver, wanted, prune, foreseen))
+            with ExitStack() as made:
+                for change in first:
+                    change.ready(made)
+                done = repeated(lambda: _made(giver, wanted, prune, foreseen))
         finally:
             db.session.remove()
             db.engine.dispose()

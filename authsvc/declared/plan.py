@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from authsvc import lifecycle
@@ -30,13 +31,14 @@ Fields = dict[str, tuple[Any, Any]]
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that is to be made (`+`), changed (`~`) or taken away (`-`). `fields`: what changes in it, from what to what.
-    `ready` is called first, outside of transactions; `run` does it, and returns a secret that was generated, or ""."""
+    `ready` is called first, outside of transactions, with what ends when all is made; `run` does it, and returns a secret that
+    was generated, or ""."""
 
     sign: str
     what: str
     fields: Fields = field(default_factory=dict)
     run: Callable[[], str] = lambda: ""
-    ready: Callable[[], None] = lambda: None
+    ready: Callable[[ExitStack], None] = lambda _: None
 
     def __str__(self) -> str:
         told = ", ".join(f"{name}: {_told(before)} -> {_told(after)}" for name, (before, after) in self.fields.items())
@@ -107,8 +109,8 @@ def _about(what: str) -> Iterator[None]:
         raise
 
 
-def _readying(kind: Kind, place: Place, item: Item, what: str) -> Callable[[], None]:
-    def ready() -> None:
+def _readying(kind: Kind, place: Place, item: Item, what: str) -> Callable[[ExitStack], None]:
+    def ready(_: ExitStack) -> None:
         with _about(what):
             kind.ready(place, item)
 
@@ -198,7 +200,9 @@ def _project(giver: Principal, wanted: Item) -> Iterator[Change]:
         metadata = project_rules.strict_metadata(wanted["metadata"])
     project = projects.find(name, is_name=True)
     if project is None:
-        yield Change("+", f"project {name}", {}, lambda: _make_project(giver, wanted, metadata))
+        yield Change(
+            "+", f"project {name}", {}, lambda: _make_project(giver, wanted, metadata), partial(_take_place, giver, wanted)
+        )
         return
     differing: Fields = {
         key: (project.metadata_.get(key), value) for key, value in metadata.items() if project.metadata_.get(key) != value
@@ -215,10 +219,15 @@ def _project(giver: Principal, wanted: Item) -> Iterator[Change]:
         yield Change("~", f"project {name}", {"storage_limit": (project.storage_limit, limit)}, _limiting(giver, name, limit))
 
 
+def _take_place(giver: Principal, wanted: Item, made: ExitStack) -> None:
+    with _about(f"project {wanted['name']}"):
+        wanted["place"] = made.enter_context(lifecycle.place_of(giver, wanted["name"]))
+
+
 def _make_project(giver: Principal, wanted: Item, metadata: Mapping[str, str]) -> str:
     with _about(f"project {wanted['name']}"):
         owner = users.get_by_name(wanted["owner"])
-        lifecycle.create_project(giver, owner.id, wanted["name"], metadata)
+        lifecycle.create_project(giver, owner.id, wanted["place"], metadata)
         if wanted["storage_limit"] is not None:
             _limiting(giver, wanted["name"], wanted["storage_limit"])()
     return ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.driver import Driver
 from authsvc.distribution.objects import Objects
-from authsvc.distribution.storage import PARTS, TREE
+from authsvc.distribution.storage import PARTS, TREE, nothing
 
 _REPOSITORIES = f"{TREE}/repositories"
 
@@ -17,39 +17,25 @@ log = structlog.get_logger(component="storage")
 
 
 class Bucket:
-    """`Storage` there. Objects come whole or not at all, and asking for each takes long, so that nothing is said of single blobs.
-    There are no directories to be moved: taking away takes as long as it takes."""
-
-    is_visible = False
+    """`Storage` there. Objects come whole or not at all, so that single blobs are none of our business. There are no directories
+    to be moved: taking away takes as long as it takes."""
 
     def __init__(self, driver: Driver) -> None:
         self._objects = Objects(driver)
-        self.name = self._objects.name
-
-    def size(self, digest: str) -> int | None:
-        return None
-
-    def has(self, repository: str, digest: str) -> bool:
-        return False
-
-    def drop_empty_links(self, repository: str) -> None:
-        pass
+        self.name, self.provider = self._objects.name, driver.name
 
     def has_manifests(self, project: str) -> bool:
         return any(self._is_any(f"{found}/_manifests/revisions") for found in self._repositories_of(project))
 
-    def take_project(self, project: str) -> bool:
-        return self._remove(f"{_REPOSITORIES}/{project}")
+    def take_project(self, project: str, keep_going: Callable[[], None] = nothing) -> bool:
+        return self._remove(f"{_REPOSITORIES}/{project}", keep_going)
 
-    def take_repository(self, repository: str) -> bool:
-        taken = [self._remove(f"{_REPOSITORIES}/{repository}/{part}") for part in PARTS]
+    def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
+        taken = [self._remove(f"{_REPOSITORIES}/{repository}/{part}", keep_going) for part in PARTS]
         return all(taken)
 
     def clear_removed(self) -> None:
         pass
-
-    def set_aside(self, digest: str) -> bool:
-        return False
 
     def look(self) -> None:
         """
@@ -68,9 +54,9 @@ class Bucket:
     def _is_any(self, prefix: str) -> bool:
         return any(path.endswith("/link") for path in self._objects.paths(prefix))
 
-    def _remove(self, prefix: str) -> bool:
+    def _remove(self, prefix: str, keep_going: Callable[[], None]) -> bool:
         try:
-            self._objects.remove(self._objects.paths(prefix))
+            self._objects.remove(self._objects.paths(prefix), keep_going)
         except Unavailable as error:
             log.error("not_removed", path=prefix, error=error.message)
             return False

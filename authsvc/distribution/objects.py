@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
+from authsvc.core.db import must_be_free
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.driver import Driver
+from authsvc.distribution.storage import nothing
 
 _AT_ONCE = 1000  # objects
 _ANSWER = re.compile(r"<Code>(\w+)</Code>.*?<Message>([^<]{0,300})", re.DOTALL)
@@ -31,7 +34,8 @@ class Objects:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """What is asked inside is answered, or `Unavailable` says why not."""
+        """What is asked inside is answered, or `Unavailable` says why not; outside of transactions."""
+        must_be_free("asking a bucket")
         try:
             yield
         except FileNotFoundError:
@@ -59,16 +63,19 @@ class Objects:
             found = self.store.list_with_delimiter(prefix or None)["common_prefixes"]
         return [path.rstrip("/").rpartition("/")[2] for path in found]
 
-    def remove(self, paths: Iterator[str] | list[str]) -> None:
-        """Remove objects; those that are gone already are no error.
+    def remove(self, paths: Iterable[str], keep_going: Callable[[], None] = nothing) -> None:
+        """Remove objects; those that are gone already are no error. `keep_going` is asked before each thousand but the first.
 
         Raises:
             Unavailable
         """
-        waiting = iter(paths)
-        with self.answering():
-            while some := [path for path, _ in zip(waiting, range(_AT_ONCE), strict=False)]:
+        waiting, asked = iter(paths), False
+        while some := list(islice(waiting, _AT_ONCE)):
+            if asked:
+                keep_going()
+            with self.answering():
                 self.store.delete(some)
+            asked = True
 
 
 def _said(error: Exception) -> str:

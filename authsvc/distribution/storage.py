@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 from uuid import uuid4
 
 import structlog
@@ -26,22 +26,16 @@ _ASIDE, _REMOVED = "damaged", "removed"  # beside the registry's own directory
 log = structlog.get_logger(component="storage")
 
 
+def nothing() -> None:
+    """What is asked between steps, where nobody minds how many there are."""
+
+
 class Storage(Protocol):
-    """What is done to it beside the registry."""
+    """What is done to it beside the registry: outside of transactions, since a bucket is asked over the network."""
 
     @property
-    def is_visible(self) -> bool:
-        """Whether anything can be said about single blobs."""
-
-    def size(self, digest: str) -> int | None:
-        """How many bytes of a blob are there; None if it is not."""
-
-    def has(self, repository: str, digest: str) -> bool:
-        """Whether a repository has a blob: a link to it, without which the registry answers 404."""
-
-    def drop_empty_links(self, repository: str) -> None:
-        """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
-        it again, and never writes the link anew. One that is new is only just being written."""
+    def provider(self) -> str:
+        """The registry's own name of its driver."""
 
     def has_manifests(self, project: str) -> bool:
         """Whether a repository of a project has a manifest.
@@ -50,24 +44,25 @@ class Storage(Protocol):
             Unavailable: the storage does not answer.
         """
 
-    def take_project(self, project: str) -> bool:
-        """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible."""
+    def take_project(self, project: str, keep_going: Callable[[], None] = nothing) -> bool:
+        """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible.
+        `keep_going` is asked before each step but the first, and may end it by whatever it raises."""
 
-    def take_repository(self, repository: str) -> bool:
+    def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
         """The same of one repository, and not of those below it."""
 
     def clear_removed(self) -> None:
         """Remove what was taken away; however long that takes, it is out of sight."""
 
-    def set_aside(self, digest: str) -> bool:
-        """Move a blob out of the way that is not what its digest says; False if it is, or cannot be seen."""
-
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """`Storage` below `root`; None, or where there is nothing: the registry stores elsewhere."""
+    """`Storage` below `root`, and what can be said and done of single blobs there; None, or where there is nothing: the registry
+    stores elsewhere."""
 
     root: Path | None
+
+    provider: ClassVar[str] = "filesystem"
 
     @property
     def tree(self) -> Path:
@@ -86,6 +81,7 @@ class Directory:
 
     @property
     def is_visible(self) -> bool:
+        """Whether anything can be said about single blobs."""
         return self.root is not None and self.blobs.is_dir()
 
     def file(self, digest: str) -> Path:
@@ -94,15 +90,19 @@ class Directory:
         return self.blobs / algorithm / encoded[:2] / encoded / "data"
 
     def size(self, digest: str) -> int | None:
+        """How many bytes of a blob are there; None if it is not."""
         try:
             return self.file(digest).stat().st_size
         except FileNotFoundError:
             return None
 
     def has(self, repository: str, digest: str) -> bool:
+        """Whether a repository has a blob: a link to it, without which the registry answers 404."""
         return (self._layers(repository) / digest.replace(":", "/") / "link").exists()
 
     def drop_empty_links(self, repository: str) -> None:
+        """A full disk leaves links in which nothing stands. The registry answers 500 for such a blob, also to whoever would push
+        it again, and never writes the link anew. One that is new is only just being written."""
         before = time.time() - _SETTLED
         for link in self._layers(repository).glob("*/*/link"):
             with suppress(FileNotFoundError):
@@ -114,10 +114,10 @@ class Directory:
     def has_manifests(self, project: str) -> bool:
         return any(any(found.glob("_manifests/revisions/*/*/link")) for found in self._repositories_of(project))
 
-    def take_project(self, project: str) -> bool:
+    def take_project(self, project: str, keep_going: Callable[[], None] = nothing) -> bool:
         return self._take_away(self._repository(project))
 
-    def take_repository(self, repository: str) -> bool:
+    def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
         here = self._repository(repository)
         taken = [self._take_away(here / part) for part in PARTS]
         return all(taken)
@@ -150,6 +150,7 @@ class Directory:
                 waiting += [found for found in here.iterdir() if not found.name.startswith("_")]
 
     def set_aside(self, digest: str) -> bool:
+        """Move a blob out of the way that is not what its digest says; False if it is, or cannot be seen."""
         if not self.is_visible or self.root is None:
             return False
         try:

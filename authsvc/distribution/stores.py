@@ -9,7 +9,7 @@ from authsvc.core.own import own
 from authsvc.core.settings import Settings
 from authsvc.distribution import driver
 from authsvc.distribution.bucket import Bucket
-from authsvc.distribution.storage import Directory, Storage
+from authsvc.distribution.storage import ELSEWHERE, Directory, Storage
 
 
 def of(settings: Settings) -> Storage:
@@ -22,9 +22,9 @@ def of(settings: Settings) -> Storage:
     return Directory(Layout(settings).storage)
 
 
-def provider(settings: Settings) -> str:
-    """The name of the registry's driver."""
-    return driver.read(settings.registry_storage_file).name if settings.registry_storage_file is not None else "filesystem"
+def directory(storage: Storage) -> Directory:
+    """The same where it is one, for what is done to single blobs."""
+    return storage if isinstance(storage, Directory) else ELSEWHERE
 
 
 class _Own:

@@ -20,7 +20,7 @@ from authsvc.core.failpoints import failpoint
 from authsvc.distribution.client import Refused as RefusedByRegistry
 from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import Manifest
-from authsvc.distribution.storage import ELSEWHERE, Storage
+from authsvc.distribution.storage import ELSEWHERE, Directory
 from authsvc.gate import decisions
 from authsvc.gate.asked import Asked
 from authsvc.gate.callers import Caller
@@ -35,7 +35,7 @@ class Writer:
 
     client: RegistryClient
     checks: Checks
-    storage: Storage = ELSEWHERE
+    storage: Directory = ELSEWHERE
 
     def put(self, caller: Caller, asked: Asked, project: ProjectRef, snapshot: Snapshot, manifest: Manifest, data: bytes) -> None:
         """Store a manifest under a tag or digest.

@@ -55,7 +55,10 @@ def list_projects(output: str) -> None:
 @on_database
 def create_project(name: str, owner: str, public: bool) -> None:
     """Create a project; its owner becomes its first project administrator."""
-    lifecycle.create_project(operator(actor()), users.get_by_name(owner).id, name, {"public": str(public).lower()})
+    creator = operator(actor())
+    with lifecycle.place_of(creator, name) as place:
+        lifecycle.create_project(creator, users.get_by_name(owner).id, place, {"public": str(public).lower()})
+        db.session.flush()
 
 
 @projects.command("set-public")
@@ -72,8 +75,7 @@ def set_public(name: str, off: bool) -> None:
 @on_database
 def delete_project(name: str) -> None:
     """Delete an empty project."""
-    lifecycle.wait_for_writes(service.get_by_name(name))
-    lifecycle.delete_project(actor(), service.get_by_name(name))
+    lifecycle.delete_project(actor(), lambda: service.get_by_name(name))
 
 
 @click.group()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 
 from authsvc import lifecycle
 from authsvc.allowlist import service as allowlists
@@ -122,12 +122,13 @@ def create_project(body: dict[str, Any]) -> Any:
         raise Forbidden("Only system admin can create proxy cache project")
     if body["registry_id"]:
         raise BadRequest("proxy cache projects are not served yet: leave registry_id out")
-    project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, body["project_name"], _metadata(body))
-    _set_limit(who, project, body["storage_limit"])
-    _set_allowlist(project, body["cve_allowlist"])
-    by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
-    answer = created(project.name if by_name else project.id)
-    db.session.commit()
+    with lifecycle.place_of(who, body["project_name"]) as place:
+        project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, _metadata(body))
+        _set_limit(who, project, body["storage_limit"])
+        _set_allowlist(project, body["cve_allowlist"])
+        by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
+        answer = created(project.name if by_name else project.id)
+        db.session.commit()
     return answer
 
 
@@ -153,10 +154,8 @@ def update_project(body: dict[str, Any], project_name_or_id: str) -> None:
 @blueprint.delete("/<project_name_or_id>")
 @blueprint.response(200)
 def delete_project(project_name_or_id: str) -> None:
-    lifecycle.wait_for_writes(load(project_name_or_id, Action.DELETE)[1])
-    who, project = load(project_name_or_id, Action.DELETE)
-    lifecycle.delete_project(who.name, project)
-    db.session.commit()
+    who, _ = load(project_name_or_id, Action.DELETE)
+    lifecycle.delete_project(who.name, lambda: load(project_name_or_id, Action.DELETE)[1], current_app.extensions["registry"])
 
 
 @blueprint.get("/<project_name_or_id>/_deletable")

@@ -34,12 +34,7 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
         BadRequest: name or metadata against the rules.
         Conflict: the name is taken.
     """
-    if not names.is_project(name):
-        raise BadRequest(
-            "a project name has 1 to 255 lower-case letters, digits and single . _ - between them, such as web or team-a.web"
-        )
-    if db.session.scalar(select(Project.id).where(Project.name == name)):
-        raise Conflict(f"project {name} exists already")
+    require_free(name)
     limit = configuration.value("storage_per_project")
     project = Project(name=name, owner_id=owner_id, public=False, settings={}, storage_limit=limit)
     _apply(project, metadata or {})
@@ -49,6 +44,20 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
     db.session.add(ProjectMember(project_id=project.id, entity_type="u", entity_id=owner_id, role=Role.PROJECT_ADMIN))
     audit.record(actor, "create", "project", name, project_id=project.id)
     return project
+
+
+def require_free(name: str) -> None:
+    """
+    Raises:
+        BadRequest: a project cannot be called so.
+        Conflict: the name is taken.
+    """
+    if not names.is_project(name):
+        raise BadRequest(
+            "a project name has 1 to 255 lower-case letters, digits and single . _ - between them, such as web or team-a.web"
+        )
+    if db.session.scalar(select(Project.id).where(Project.name == name)):
+        raise Conflict(f"project {name} exists already")
 
 
 def update(giver: Principal, project: Project, metadata: Mapping[str, str | None]) -> None:

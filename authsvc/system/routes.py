@@ -140,7 +140,7 @@ def get_system_info() -> dict[str, Any]:
             "has_ca_root": Layout(settings).ca_certificate.exists(),
             "read_only": configured["read_only"],
             "notification_enable": configured["notification_enable"],
-            "registry_storage_provider_name": stores.provider(settings),
+            "registry_storage_provider_name": stores.storage().provider,
             "current_time": utcnow(),
         }
     return info

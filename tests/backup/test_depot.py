@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 from authsvc.backup import service
 from authsvc.backup.depot import Depot
 from authsvc.backup.shelf import Shelf
-from authsvc.core.errors import Conflict, NotFound, Unavailable
+from authsvc.core.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from authsvc.core.settings import Settings
 from authsvc.distribution.objects import Objects
 from tests.backup.house import BLOBS, House, rows
@@ -118,6 +120,30 @@ def test_large_ones_come_in_pieces(house: House, depot: Depot, tmp_path: Path, m
     brought = Shelf(tmp_path / "brought")
     depot.bring(name, brought, lambda line: None)
     assert service.damaged(brought, brought.find(), house.identity) == []
+
+
+EVIL = "sha256:../../../../../../evil"
+
+
+@pytest.mark.parametrize("listed", [f"{EVIL} 3\n", "sha256:" + "0" * 64 + "\n", None], ids=["path", "line", "no gzip"])
+def test_whoever_writes_to_the_bucket_writes_nowhere_else(house: House, depot: Depot, tmp_path: Path, listed: str | None) -> None:
+    name = back_up(house)
+    depot._objects.store.put(f"{name}/blobs.gz", gzip.compress(listed.encode()) if listed else b"no gzip")
+    brought = Shelf(tmp_path / "brought")
+    with pytest.raises(PreconditionFailed, match=r"its blobs.gz is no list of blobs"):
+        depot.bring(name, brought, lambda line: None)
+    assert brought.backups() == []
+    if listed:
+        (house.shelf.root / name / "blobs.gz").write_bytes(gzip.compress(listed.encode()))
+        with pytest.raises(PreconditionFailed, match="no list of blobs"):
+            service.damaged(house.shelf, house.shelf.find(name), house.identity)
+
+
+def test_a_backup_that_names_another_directory_is_none(house: House, depot: Depot) -> None:
+    name = back_up(house)
+    said = json.loads((house.shelf.root / name / "about.json").read_text())
+    depot._objects.store.put(f"{name}/about.json", json.dumps(said | {"whom_for": "../../../evil"}).encode())
+    assert depot.backups() == []
 
 
 def test_what_is_gone_may_be_removed_again(depot: Depot) -> None:

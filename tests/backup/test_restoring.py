@@ -79,6 +79,17 @@ def test_who_may_read_it(house: House, elsewhere: Settings, tmp_path: Path) -> N
     service.restore(elsewhere, house.shelf, backup, house.identity)
 
 
+@pytest.mark.once
+def test_what_settings_name_comes_with_it(house: House, elsewhere: Settings, tmp_path: Path) -> None:
+    described = tmp_path / "storage.yml"
+    described.write_text("s3: {region: eu-central-1, bucket: images}\n")
+    described.chmod(0o600)
+    name, _ = house.back_up(registry_storage_file=described)
+    found = service.restore(elsewhere, house.shelf, house.shelf.find(name), house.identity)
+    assert (found.files / "registry-storage.yml").read_text() == described.read_text()
+    assert (found.files / "registry-storage.yml").stat().st_mode & 0o077 == 0
+
+
 def test_a_damaged_archive_is_not_restored(house: House, elsewhere: Settings) -> None:
     name, _ = house.back_up()
     file = house.shelf.root / name / ARCHIVE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from authsvc import lifecycle
-from authsvc.artifacts import journal
+from authsvc.artifacts import journal, settling
 from authsvc.artifacts.journal import Write
 from authsvc.core.errors import NotFound
 from authsvc.core.settings import Settings
@@ -110,10 +108,10 @@ def test_layers_that_were_planted_are_gone(stored: Site) -> None:
 
 def test_a_project_that_is_being_written_to_stays(stored: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """L6: an image that is on its way would be there without a project."""
-    monkeypatch.setattr(lifecycle, "_PATIENCE", 0.1)
+    monkeypatch.setattr(settling, "WAIT", 0.1)
     with writing(stored, "v1"):
         refused = stored.world.api("DELETE", f"/projects/{stored.project}", "admin")
-        assert (refused.status_code, "being written" in refused.text) == (412, True)
+        assert (refused.status_code, "somebody else is writing to the same project" in refused.text) == (503, True)
     assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
     with pytest.raises(NotFound), writing(stored, "v2"):
         pass
@@ -121,14 +119,16 @@ def test_a_project_that_is_being_written_to_stays(stored: Site, monkeypatch: pyt
 
 def test_what_ends_in_a_moment_is_waited_for(stored: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a late notification's look at a tag that is gone again."""
-    monkeypatch.setattr(lifecycle, "_PATIENCE", 60.0)
-    looked = writing(stored, "v1")
+    monkeypatch.setattr(settling, "WAIT", 60.0)
+    looked, wait_for = writing(stored, "v1"), settling._wait_for
     looked.__enter__()
-    later = threading.Timer(0.2, looked.__exit__, (None, None, None))
-    later.start()
-    gone = stored.world.api("DELETE", f"/projects/{stored.project}", "admin")
-    later.join()
-    assert gone.status_code == 200
+
+    def ending(intent_id: int, deadline: float) -> bool:
+        looked.__exit__(None, None, None)
+        return wait_for(intent_id, deadline)
+
+    monkeypatch.setattr(settling, "_wait_for", ending)
+    assert stored.world.api("DELETE", f"/projects/{stored.project}", "admin").status_code == 200
 
 
 def test_a_repository_that_is_being_written_to_keeps_its_layers(stored: Site) -> None:
