@@ -1,5 +1,5 @@
 """`python -m authsvc.stack.healthy PORT...`: whether what this container serves is there; of the worker, which serves nothing,
-whether it has moved lately. Loads nothing, since it runs every two seconds."""
+whether it has moved lately. Loads nothing, since it runs all the time."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.nodes import service
 
-_PATIENCE = 10.0  # seconds for which the end of a node waits for the database
+_PATIENCE = 3.0  # seconds for which the end of a node waits for the database
 
 log = structlog.get_logger(component="node")
 

@@ -28,7 +28,7 @@ from authsvc.token import tasks
 from authsvc.token.keys import KeyStore
 
 _DATABASE_WITHIN = 120.0  # seconds; servers start at the same time as we do
-_READY_WITHIN = 60.0
+_READY_WITHIN = 120.0
 _PAUSE, _CARE = 1.0, 60.0
 
 log = structlog.get_logger(component="serve")

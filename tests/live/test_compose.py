@@ -174,6 +174,7 @@ def test_nobody_has_more_than_he_needs(running: Installation) -> None:
         assert listed.returncode != 0, service
 
 
+@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
 def test_a_backup_comes_back(running: Installation, record_property: Callable[[str, object], None]) -> None:
     """On a host where nothing else is left."""
     compose = running.compose
@@ -188,11 +189,8 @@ def test_a_backup_comes_back(running: Installation, record_property: Callable[[s
     volumes = compose.engine.docker("volume", "ls", "--quiet").stdout.split()
     compose.engine.docker("volume", "rm", *(one for one in volumes if one != "tidegate_backups"))
     begun = time.monotonic()
-    if running.name == "full":
-        compose.run("up", "--detach", "postgres")
-        eventually(
-            lambda: compose.run("exec", "-T", "postgres", "pg_isready", "-U", "tidegate", check=False).returncode == 0, SLOW
-        )
+    compose.run("up", "--detach", "postgres")
+    eventually(lambda: compose.run("exec", "-T", "postgres", "pg_isready", "-U", "tidegate", check=False).returncode == 0, SLOW)
     said = compose.run("run", "--rm", "-T", "restore", "--identity", "-", stdin=running.identity).stdout
     assert f"restored {name}" in said
     compose.run("up", "--detach")

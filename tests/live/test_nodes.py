@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import make_url
 
 from authsvc.stack.tree import send
 from tests.live.test_tree import kill, members, session
 from tests.support.balancer import Balancer, balancer
 from tests.support.databases import PostgresDatabases, postgres_server
+from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.rawclient import RawClient, Refused
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -37,11 +39,19 @@ class Nodes:
     settings: dict[str, str]
     first: Stack
     second: Stack
+    database: FaultProxy
+    """Between the second and the database."""
 
     def start(self, node: Stack) -> None:
         """Start a node; clients come to it when it is there."""
-        node.start(**self.settings)
+        node.start(**self.settings_of(node))
         self.front.nodes = [*self.front.nodes, node.ports["https"]]
+
+    def settings_of(self, node: Stack) -> dict[str, str]:
+        if node is self.first:
+            return self.settings
+        url = make_url(self.settings["DATABASE_URL"]).set(port=self.database.port)
+        return self.settings | {"DATABASE_URL": url.render_as_string(hide_password=False)}
 
     def kill(self, node: Stack) -> None:
         """As a machine dies: all of it, without a word. nginx goes first: nobody is there to answer for what is gone."""
@@ -61,7 +71,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
     key = tmp_path / "master-key"
     key.write_text("what both nodes know, and nobody else does\n")
     key.chmod(0o600)
-    with postgres_server() as port, balancer() as front:
+    with postgres_server() as port, balancer() as front, fault_proxy(port) as between:
         databases = PostgresDatabases(port, tmp_path)
         settings = {
             "DATABASE_URL": databases.bare(),
@@ -70,7 +80,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         }
         first, second = (Stack(tmp_path / name, front=front.port) for name in ("first", "second"))
         try:
-            yield Nodes(front, settings, first, second)
+            yield Nodes(front, settings, first, second, between)
         finally:
             second.stop()
             first.stop()
@@ -107,7 +117,7 @@ class Pushes:
             return
 
 
-def test_a_node_joins_is_killed_and_comes_back(nodes: Nodes) -> None:
+def test_a_node_joins_is_killed_comes_back_and_is_cut_off(nodes: Nodes) -> None:
     first, second = nodes.first, nodes.second
     nodes.start(first)
     nodes.start(second)
@@ -123,9 +133,18 @@ def test_a_node_joins_is_killed_and_comes_back(nodes: Nodes) -> None:
     assert len(pushes.done) == PUSHES
     assert not pushes.failures, "whom the balancer sends elsewhere is served"
     _nothing_is_lost(first, pushes)
-    second.start(**nodes.settings)
+    second.start(**nodes.settings_of(second))
     _nothing_is_lost(second, pushes)
     assert second.is_well()
+    nodes.database.set("swallow")
+    with ThreadPoolExecutor(PUSHERS) as crowd:
+        for one in [crowd.submit(pushes.push, PUSHES + number) for number in range(4 * PUSHERS)]:
+            one.result()
+    assert set(pushes.failures) <= {503}, "whoever comes to a node that does not reach the database is told to try again"
+    nodes.database.set("cut")
+    nodes.database.set("pass")
+    eventually(second.is_well)
+    _nothing_is_lost(second, pushes)
 
 
 @pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
@@ -191,4 +210,4 @@ def _nothing_is_lost(node: Stack, pushes: Pushes) -> None:
     for tag, digest in pushes.done.items():
         assert client.manifest(f"library/app{int(tag[1:]) % PUSHERS}", tag).headers["Docker-Content-Digest"] == digest
     created = node.api("GET", "/audit-logs?q=operation=create,resource_type=artifact,resource=~library/app&page_size=1")
-    assert len(pushes.done) <= int(created.headers["X-Total-Count"]) <= len(pushes.done) + pushes.cut_off
+    assert len(pushes.done) <= int(created.headers["X-Total-Count"]) <= len(pushes.done) + pushes.cut_off + len(pushes.failures)

@@ -26,7 +26,7 @@ _CACHE = place("containers-base", inspect.getsource(debian) + _PACKAGES)
 _IMAGES = {
     "registry:2": 'RUN ln -s /bin/busybox /usr/local/bin/wget\nENTRYPOINT ["docker-registry", "serve"]\n',
     "nginx:stable": "CMD nginx\n",
-    "postgres:16": 'COPY postgres.sh /\nENV PGDATA=/var/lib/postgresql/data\nENTRYPOINT ["sh", "/postgres.sh"]\n',
+    "postgres:16": 'COPY postgres.sh /\nENV PGDATA=/var/lib/postgresql/data\nSTOPSIGNAL SIGINT\nENTRYPOINT ["sh", "/postgres.sh"]\n',
 }
 # What the official image does with these variables, at its first start.
 _POSTGRES = """set -e
@@ -43,7 +43,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     su postgres -c "$bin/createdb -U $POSTGRES_USER $POSTGRES_DB" || true
     su postgres -c "$bin/pg_ctl -w -D $PGDATA stop"
 fi
-exec su postgres -c "exec $bin/postgres -D $PGDATA -c listen_addresses='*'"
+exec setpriv --reuid postgres --regid postgres --clear-groups $bin/postgres -D $PGDATA -c listen_addresses='*'
 """
 
 
