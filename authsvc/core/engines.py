@@ -15,6 +15,9 @@ from sqlalchemy.sql.compiler import DDLCompiler, TypeCompiler
 from authsvc.core.crypto import read_given
 
 STATEMENT = 5  # seconds that one may take
+# Seconds for which a transaction may ask nothing, before the server ends it. What a machine that is gone, or a process that is
+# stopped, had locked would be locked for hours.
+IDLE = 10
 MARIADB = ("mysql", "mariadb")  # SQLAlchemy's names for it
 
 
@@ -34,7 +37,7 @@ def options(url: str | URL, *, patient: bool = False, pooled: bool = False) -> d
     common: dict[str, Any] = {"hide_parameters": True}  # they may be hashes and sealed secrets, and errors go into logs
     if backend == "sqlite":
         return common
-    statement, lock = (0, 60) if patient else (STATEMENT, 2)
+    statement, lock, idle = (0, 60, 600) if patient else (STATEMENT, 2, IDLE)
     common |= {"pool_pre_ping": True, "pool_timeout": 3}
     if backend == "postgresql":
         # Nothing that we ask is long enough for compiling it to pay. And what is best for one project is bad for another with
@@ -43,20 +46,23 @@ def options(url: str | URL, *, patient: bool = False, pooled: bool = False) -> d
         connect: dict[str, Any] = {"connect_timeout": 2, "tcp_user_timeout": 10_000, "client_encoding": "utf8"}
         if pooled:
             return common | {"connect_args": connect | {"prepare_threshold": None}}
-        settings = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c timezone=UTC {planning}"
+        limits = f"-c statement_timeout={statement}s -c lock_timeout={lock}s -c idle_in_transaction_session_timeout={idle}s"
+        settings = f"{limits} -c timezone=UTC {planning}"
         # tcp_user_timeout (ms): a machine that is gone without a word is noticed.
         return common | {"connect_args": connect | {"options": settings}}
-    return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock)}
+    return common | {"isolation_level": "READ COMMITTED", "connect_args": _mariadb(statement, lock, idle)}
 
 
-def _mariadb(statement: int, lock: int) -> dict[str, Any]:
+def _mariadb(statement: int, lock: int, idle: int) -> dict[str, Any]:
     """Each sees what others committed a moment ago, as on PostgreSQL; nothing is cut to fit (TRADITIONAL).
 
-    `/*M! */` is read by MariaDB only, `/*!80000 */` by MySQL only: they call the time that a statement may take differently.
+    `/*M! */` is read by MariaDB only, `/*!80000 */` by MySQL only: they call the time that a statement may take differently, and
+    MySQL ends whoever says nothing, in a transaction or not.
     """
     session = (
         f"SET SESSION sql_mode='TRADITIONAL', time_zone='+00:00', innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}"
-        f" /*M! , max_statement_time={statement} */ /*!80000 , max_execution_time={statement * 1000} */"
+        f" /*M! , max_statement_time={statement}, idle_transaction_timeout={idle} */"
+        f" /*!80000 , max_execution_time={statement * 1000}, wait_timeout={6 * idle} */"
     )
     dead = {"read_timeout": 2, "write_timeout": statement + 1} if statement else {}  # until `core.deadlines` says otherwise
     return {"connect_timeout": 2, "charset": "utf8mb4", "init_command": session, **dead}

@@ -78,6 +78,9 @@ def _connections(patient: Patient) -> Finding:
     return good(said) if most >= wanted else doubtful(said, "raise max_connections, or put a pooler such as PgBouncer before it")
 
 
+_LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
+
+
 def _pooler(patient: Patient) -> Finding:
     """Whether the role has what we cannot set ourselves through a pooler."""
     if not patient.settings.database_pooler:
@@ -85,12 +88,11 @@ def _pooler(patient: Patient) -> Finding:
     with _connection(patient) as connection:
         if family(connection.dialect) != "postgresql":
             return bad("TIDEGATE_DATABASE_POOLER is for PostgreSQL", "leave it out")
-        limits = ("statement_timeout", "lock_timeout")
-        unset = [name for name in limits if str(connection.execute(text(f"SHOW {name}")).scalar_one()) == "0"]
+        unset = [name for name in _LIMITS if str(connection.execute(text(f"SHOW {name}")).scalar_one()) == "0"]
     if unset:
         return doubtful(
-            f"nothing ends a statement that takes for ever: {', '.join(unset)}",
-            "ALTER ROLE tidegate SET statement_timeout = '5s'; ALTER ROLE tidegate SET lock_timeout = '2s'",
+            f"nothing ends what takes for ever: {', '.join(unset)}",
+            "; ".join(f"ALTER ROLE tidegate SET {name} = '{_LIMITS[name]}'" for name in unset),
         )
     return good("a pooler is between, and the role has its limits")
 

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy.engine import make_url
 from werkzeug.test import TestResponse
 
+from authsvc.core import engines
 from authsvc.core.db import db
 from authsvc.core.settings import Settings
 from authsvc.wsgi import Front
 from tests.support.faultproxy import FaultProxy, fault_proxy
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 
@@ -80,6 +82,24 @@ def test_silence_holds_nobody_for_ever(reached: tuple[World, FaultProxy]) -> Non
     proxy.set("cut")
     proxy.set("pass")
     assert [answer.status_code for answer in everything(world)] == [200, 201, 200, 200]
+
+
+def test_whoever_falls_silent_in_a_transaction_holds_nobody_for_ever(
+    reached: tuple[World, FaultProxy], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is gone without a word: the server hears of it from nobody."""
+    monkeypatch.setattr(engines, "IDLE", 1)
+    world, _ = reached
+    with proxied(settings) as (silent, cable), silent.front.flask.app_context(), db.engine.connect() as gone:
+        gone.exec_driver_sql("UPDATE policy_version SET value = value")
+        cable.set("swallow")
+
+        def writes() -> bool:
+            body = {"project_name": f"p{time.monotonic_ns()}"}
+            return world.api("POST", "/projects", "admin", json=body).status_code == 201
+
+        eventually(writes)
+        gone.invalidate()
 
 
 def test_a_locked_table_is_503(world: World) -> None:

@@ -12,7 +12,7 @@ from tests.support.ports import free_ports
 
 
 class FaultProxy:
-    """Forwards to a port; `mode`: pass, cut (connections end), swallow (bytes vanish), slow (a byte now and then)."""
+    """Forwards to a port; `mode`: pass, cut (connections end), swallow (bytes vanish, and ends), slow (a byte now and then)."""
 
     def __init__(self, target: int) -> None:
         self.port = free_ports(1)[0]
@@ -35,8 +35,7 @@ class FaultProxy:
 
     def _end_all(self) -> None:
         for connection in self._open:
-            with suppress(OSError):
-                connection.close()
+            _end(connection)
         self._open = []
 
     def _accept(self) -> None:
@@ -67,9 +66,17 @@ class FaultProxy:
                         sink.sendall(data[position : position + 1])
                     continue
                 sink.sendall(data)
-        for one in (source, sink):
-            with suppress(OSError):
-                one.close()
+        if self.mode != "swallow":
+            _end(source)
+            _end(sink)
+
+
+def _end(connection: socket.socket) -> None:
+    """Also for whoever waits for it."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        connection.close()
 
 
 @contextmanager
