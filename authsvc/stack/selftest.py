@@ -41,6 +41,7 @@ from authsvc.users.models import User, UserIdentity
 
 NAME = "tidegate-selftest"
 _RECORDED_WITHIN = 10.0
+_NEAR = {"/api/v2.0/ping": 200, "/v2/": 401}
 _KILLED = timedelta(minutes=10)  # a run that began so long ago is over
 _ACTOR = "tidegate:selftest"
 
@@ -83,6 +84,15 @@ class SelfTest:
             self._recorded(visitor, digest)
         finally:
             self._leave(visitor)
+
+    def is_near(self) -> bool:
+        """Whether nginx is there, and reaches those behind it: containers that were made anew have new addresses, which it finds
+        out some seconds later."""
+        try:
+            asked = {path: self._request("GET", path).status for path in _NEAR}
+        except SelfTestFailed:
+            return False
+        return asked == _NEAR
 
     def _arrive(self) -> _Visitor:
         name = f"{NAME}-{secrets.token_hex(4)}"

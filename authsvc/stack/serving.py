@@ -124,16 +124,21 @@ def ready(settings: Settings, at: str) -> int:
     """
     begun, app = time.monotonic(), create_base(settings)
     prepared = prepare_when_reached(settings)
-    _wait(app, settings)
+    _wait(app, settings, at)
     trouble = selftest.trouble(app, settings, at)
     welcome(settings, prepared, time.monotonic() - begun, trouble, CONTAINERS)
     return 1 if trouble else 0
 
 
-def _wait(app: Flask, settings: Settings) -> None:
-    until = time.monotonic() + _READY_WITHIN
+def _missing(settings: Settings, visit: selftest.SelfTest) -> list[str]:
+    names = [part.name for part in health.needed(settings) if part.error]
+    return names or ([] if visit.is_near() else ["nginx"])
+
+
+def _wait(app: Flask, settings: Settings, at: str) -> None:
+    until, visit = time.monotonic() + _READY_WITHIN, selftest.SelfTest(app, settings, at)
     with app.app_context():
-        while names := [part.name for part in health.needed(settings) if part.error]:
+        while names := _missing(settings, visit):
             if time.monotonic() > until:
                 raise NotReady(f"{', '.join(names)} did not come up within {_READY_WITHIN:.0f} s; the logs say why")
             time.sleep(_PAUSE)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import yaml
 
 from tests.declared.test_declared import DOCUMENT
 from tests.support.rawclient import RawClient
+from tests.support.registry import plain_registry
 from tests.support.stack import Stack
 
 
@@ -57,18 +57,10 @@ def test_who_is_not_let_in_is_told(stack: Stack) -> None:
 
 def test_a_registry_that_was_there_before_us(own_stack: Stack, tmp_path: Path) -> None:
     """Its storage becomes ours: what is there is pulled with its digest, and in the index."""
-    own_stack.start()
-    client = RawClient(own_stack, own_stack.admin)
-    for name in ("old", "older.team"):
-        own_stack.cli("projects", "create", name)
-    digests = {name: client.push(name, "v1", content=name) for name in ("old/app", "older.team/deep/er", "library/x")}
-    own_stack.stop()
     storage = tmp_path / "storage"
-    (own_stack.state_dir / "registry").rename(storage)
-    shutil.rmtree(storage / "docker/registry/v2/repositories/tidegate-marker")
-    lonely = storage / "docker/registry/v2/repositories/alone"
-    shutil.copytree(storage / "docker/registry/v2/repositories/library/x", lonely)
-    shutil.rmtree(own_stack.state_dir)
+    with plain_registry(tmp_path, storage={"filesystem": {"rootdirectory": str(storage)}}) as stock:
+        digests = {name: stock.image(name, "v1", content=name) for name in ("old/app", "older.team/deep/er", "library/x")}
+        stock.image("alone", "v1")
     own_stack.start(REGISTRY_STORAGE=str(storage))
     done = own_stack.cli("adopt")
     assert "alone: below no project" in done.stderr
