@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app, g, request
 
 from authsvc.audit import refusals
+from authsvc.audit import service as audit
 from authsvc.authn import session
 from authsvc.authn.authenticators import Authentication
 from authsvc.authn.snapshot import Snapshots
@@ -27,7 +28,7 @@ from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.uses import UseRecorder
 from authsvc.system import unserved
 from authsvc.token.issuer import Issuer
-from authsvc.wiring import API, AUTHENTICATORS, CHECKS, PAGES, internal_registry, make_issuer
+from authsvc.wiring import API, AUTHENTICATORS, CHECKS, HEARERS, PAGES, internal_registry, make_issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["registry"] = registry
     callers = Callers(snapshots, authentication, services.issuer)
     app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, stores.directory(stores.of(settings))))
+    audit.tell(app, HEARERS)
     requests.init(app)
     web.init(app)
     refusals.init(app)

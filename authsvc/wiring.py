@@ -37,7 +37,10 @@ import authsvc.jobs.routes
 import authsvc.jobs.tasks
 import authsvc.labels.routes
 import authsvc.nodes.models
+import authsvc.notification.deliveries
 import authsvc.notification.routes
+import authsvc.notification.service
+import authsvc.notification.tasks
 import authsvc.projects.routes
 import authsvc.quota.check
 import authsvc.quota.routes
@@ -53,6 +56,7 @@ import authsvc.secrets.routes
 import authsvc.system.routes
 import authsvc.token.tasks
 import authsvc.users.routes
+from authsvc.audit.service import Hear
 from authsvc.authn.authenticators import Chain
 from authsvc.authn.backends import local, robots, secrets
 from authsvc.authn.backends.keyless import service as keyless
@@ -134,6 +138,9 @@ UPLOAD_CHECKS: Sequence[UploadCheck] = [
 READ_CHECKS: Sequence[ReadCheck] = []
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS)
 
+# Told of each operation that is audited, in its transaction.
+HEARERS: Sequence[Hear] = [authsvc.notification.deliveries.hear]
+
 JOBS: dict[str, Job] = {
     "RECONCILE": Job(authsvc.artifacts.tasks.reconcile),
     "LDAP_REREAD": Job(authsvc.authn.backends.ldap.tasks.reread),
@@ -142,6 +149,10 @@ JOBS: dict[str, Job] = {
     authsvc.backup.tasks.KIND: Job(authsvc.backup.tasks.back_up, attempts=3, is_here=authsvc.backup.tasks.is_here),
     authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect),
     authsvc.registries.tasks.KIND: Job(authsvc.registries.tasks.check_health),
+    **dict.fromkeys(
+        (authsvc.notification.service.KIND, authsvc.notification.deliveries.SLACK),
+        Job(authsvc.notification.tasks.deliver, exclusive=False, attempts=authsvc.notification.tasks.ATTEMPTS),
+    ),
     "PURGE": Job(authsvc.inbox.tasks.purge),
     "PURGE_DECISIONS": Job(authsvc.gate.tasks.purge, kept=10),
     "RECOMPUTE_QUOTA": Job(authsvc.quota.tasks.recompute),

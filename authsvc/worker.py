@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.artifacts import settling
+from authsvc.audit import service as audit
 from authsvc.audit.forward import LEASE as FORWARD_LEASE
 from authsvc.audit.forward import Forwarder
 from authsvc.core import pulse
@@ -33,7 +34,7 @@ from authsvc.jobs.runner import Runner
 from authsvc.system.health import WORKER_LEASE, WORKER_LEASE_LENGTH
 from authsvc.token import tasks as tokens
 from authsvc.token.keys import KeyStore
-from authsvc.wiring import EVERY, JOBS, internal_registry, make_issuer
+from authsvc.wiring import EVERY, HEARERS, JOBS, internal_registry, make_issuer
 from webhook import recorder
 from webhook.registries import Watch
 
@@ -57,6 +58,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_base(settings)
+        audit.tell(self.app, HEARERS)
         self._settings = settings
         with self.app.app_context():
             self._issuer = make_issuer(settings, VersionReader(db.engine))

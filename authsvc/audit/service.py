@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import Flask, current_app
 from sqlalchemy import Select, false, select
 
 from authsvc.audit import forward, rules
@@ -26,6 +28,29 @@ from authsvc.rbac.reach import reach
 ANONYMOUS_NAME = "anonymous"  # Harbor's name for a pull without login
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is noted of an operation, as far as listeners need it."""
+
+    username: str
+    operation: str
+    resource_type: str
+    resource: str
+    project_id: int | None
+    succeeded: bool
+    description: str
+    at: datetime
+
+
+Hear = Callable[[Entry], None]
+_HEARERS = "audit.hearers"
+
+
+def tell(app: Flask, hearers: Sequence[Hear]) -> None:
+    """Who else is told of each operation in this application, in its transaction, whatever is switched off in the log."""
+    app.extensions[_HEARERS] = hearers
+
+
 def record(
     username: str,
     operation: str,
@@ -43,13 +68,15 @@ def record(
     changed in rows of `Audited` models; `changes` adds what is in none. `always`: also if such entries are switched off."""
     keep = rules.keeping(configuration.values())
     changed = taken() | (changes or {})
+    name, moment = (username or ANONYMOUS_NAME)[:255], at or utcnow()
+    for hear in current_app.extensions.get(_HEARERS, ()):
+        hear(Entry(name, operation, resource_type, resource, project_id, succeeded, description, moment))
     if not always and not keep.keeps(operation, resource_type):
         return
     come_from = origin.current()
-    moment = at or utcnow()
     entry = {
         "op_time": moment,
-        "username": (username or ANONYMOUS_NAME)[:255],
+        "username": name,
         "operation": operation,
         "resource_type": resource_type,
         "resource": resource[:1024],

@@ -34,6 +34,7 @@ from authsvc.core.trust import client_context
 _TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two pieces of the answer
 _TOTAL = 10.0  # seconds for all of it
 _MAX_ANSWER = 1024 * 1024
+_MAX_SAID = 64 * 1024  # of an answer that only says whether all is well
 _lookups = threading.BoundedSemaphore(32)
 
 # An answer may break off, be no JSON, or nest without end.
@@ -204,6 +205,23 @@ def ask_json(
             return json.loads(body)
     except Refused as error:
         raise Unavailable(f"{_where(url)}: {error}", retry_after=60) from None
+    except FAILURES as error:
+        raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
+
+
+def post(url: str, networks: Sequence[str], body: bytes, headers: Mapping[str, str], *, verify: bool = True) -> tuple[int, bytes]:
+    """Status and the first part of an answer.
+
+    Raises:
+        Refused: requests may not go there.
+        Unavailable: not reached, or too slow; without secrets.
+    """
+    try:
+        with (
+            session(networks, verify=verify) as sent_by,
+            sent_by.post(url, data=body, headers=dict(headers), timeout=_TIMEOUT, allow_redirects=False, stream=True) as response,
+        ):
+            return response.status_code, response.raw.read(_MAX_SAID, decode_content=True)
     except FAILURES as error:
         raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from authsvc.declared.document import Item, MemberSchema, UserSchema
 from authsvc.declared.reading import short, simpler
 from authsvc.immutability.schemas import ImmutableRuleSchema
 from authsvc.labels.schemas import LabelSchema
-from authsvc.notification.rules import EVENT_TYPES
+from authsvc.notification.rules import EVENT_TYPES, SECRETS
 from authsvc.notification.schemas import WebhookPolicySchema
 from authsvc.projects import rules as project_rules
 from authsvc.rbac.roles import Role
@@ -30,7 +30,6 @@ _TIMEOUT = (5, 60)  # seconds to connect, seconds between bytes
 _LDAP, _OIDC = 1, 3
 _LABEL = LabelSchema(exclude=["scope", "project_id"])
 _WEBHOOK = WebhookPolicySchema(exclude=["id", "project_id"])
-_SECRET = "auth_header"  # noqa: S105 - the name of one
 
 Note = Callable[[str], None]
 
@@ -226,11 +225,11 @@ class _Reader:
     def _webhooks(self, project_id: int, project: str) -> Iterator[Item]:
         for policy in self._harbor.all(f"/projects/{project_id}/webhook/policies"):
             events = [event for event in policy.get("event_types") or [] if event in EVENT_TYPES]
-            if any(target.get(_SECRET) for target in policy.get("targets") or []):
-                self._note(f"project {project}: webhook {policy['name']} is without its {_SECRET}: say {{env: NAME}}")
-            yield _cut(policy | {"event_types": events}, _WEBHOOK, _SECRET)
+            if any(target.get("auth_header") for target in policy.get("targets") or []):
+                self._note(f"project {project}: webhook {policy['name']} is without its auth_header: say {{env: NAME}}")
+            yield _cut(policy | {"event_types": events}, _WEBHOOK, SECRETS)
 
 
-def _cut(item: Item, schema: ma.Schema, secret: str = "") -> Item:
+def _cut(item: Item, schema: ma.Schema, secrets: Collection[str] = ()) -> Item:
     """What a document says of it."""
-    return short(schema.load(item), schema, secret)
+    return short(schema.load(item), schema, secrets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,13 +41,13 @@ class Place:
 
 
 class Kind(ABC):
-    """`name`: of the list in a document; `one`: what one of them is called; `schema`: of what is read and written; `secret`: the
-    field that is not shown; `is_single`: there is at most one, and no list. Verbs are those of the rooms."""
+    """`name`: of the list in a document; `one`: what one of them is called; `schema`: of what is read and written; `secrets`:
+    fields that are not shown; `is_single`: there is at most one, and no list. Verbs are those of the rooms."""
 
     name: ClassVar[str]
     one: ClassVar[str]
     schema: ClassVar[ma.Schema]
-    secret: ClassVar[str] = ""
+    secrets: ClassVar[Collection[str]] = ()
     is_single: ClassVar[bool] = False
     is_removed: ClassVar[bool] = True  # when a document names it no more
 

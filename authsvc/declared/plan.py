@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,7 +84,7 @@ def _of_kind(kind: Kind, place: Place, wanted: Item, *, prune: bool) -> Iterator
         what = f"{where} {key}".strip()
         if key not in present:
             yield Change("+", what, {}, _making(kind, place, key, item, what), _readying(kind, place, item, what))
-        elif differing := _difference(present[key], normal, kind.secret):
+        elif differing := _difference(present[key], normal, kind.secrets):
             yield Change("~", what, differing, _changing(kind, place, item, what))
     if prune and kind.is_removed:
         named = {kind.key(normal) for _, normal in wanted_items}
@@ -145,18 +145,18 @@ def _removing(kind: Kind, place: Place, key: str) -> Callable[[], str]:
     return remove
 
 
-def _difference(before: Item, after: Item, secret: str) -> Fields:
+def _difference(before: Item, after: Item, secrets: Collection[str]) -> Fields:
     found = {name: (before.get(name), value) for name, value in after.items() if before.get(name) != value}
-    return {name: (_masked(old, secret), _masked(new, secret)) for name, (old, new) in found.items()} if secret else found
+    return {name: (_masked(old, secrets), _masked(new, secrets)) for name, (old, new) in found.items()} if secrets else found
 
 
-def _masked(value: Any, secret: str) -> Any:
+def _masked(value: Any, secrets: Collection[str]) -> Any:
     """Without secrets, however deep they are."""
     match value:
         case dict():
-            return {name: MASK if name == secret and inner else _masked(inner, secret) for name, inner in value.items()}
+            return {name: MASK if name in secrets and inner else _masked(inner, secrets) for name, inner in value.items()}
         case list():
-            return [_masked(inner, secret) for inner in value]
+            return [_masked(inner, secrets) for inner in value]
         case _:
             return value
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sqlalchemy import select
 
 from authsvc.core.db import db
@@ -87,7 +89,7 @@ class Retention(Kind):
 
 class Webhooks(Kind):
     name, one, schema = "webhooks", "webhook", webhook.WebhookPolicySchema(exclude=["id", "project_id"])
-    secret = "auth_header"  # noqa: S105 - the name of one
+    secrets = events.SECRETS
     _fields = ("name", "description", "enabled", "event_types", "targets")
 
     def key(self, item: Item) -> str:
@@ -107,8 +109,7 @@ class Webhooks(Kind):
         return {row.name: self._shown(row) for row in rows}
 
     def _shown(self, row: WebhookPolicy) -> Item:
-        keys = ("type", "address", "auth_header", "skip_cert_verify", "payload_format")
-        targets = [{key: getattr(target, key) for key in keys} for target in notification.targets_of(row)]
+        targets = [asdict(target) for target in notification.targets_of(row)]
         return {name: getattr(row, name) for name in self._fields} | {"targets": targets}
 
     def make(self, place: Place, item: Item) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import marshmallow as ma
@@ -65,21 +65,21 @@ def simpler(metadata: Mapping[str, str]) -> Item:
 
 
 def _of(kind: Kind, place: Place) -> Any:
-    items = [short(item, kind.schema, kind.secret) for item in kind.present(place).values()]
+    items = [short(item, kind.schema, kind.secrets) for item in kind.present(place).values()]
     return (items[0] if items else None) if kind.is_single else items
 
 
-def short(item: Item, schema: ma.Schema, secret: str = "") -> Item:
+def short(item: Item, schema: ma.Schema, secrets: Collection[str] = ()) -> Item:
     """An object without what goes without saying, and without secrets."""
     found = {}
     for name, value in item.items():
         known = schema.fields.get(name)
-        if known is None or name == secret or value is None or value == _default(known):
+        if known is None or name in secrets or value is None or value == _default(known):
             continue
         inner = known.inner if isinstance(known, fields.List) else known
         if isinstance(inner, fields.Nested):
             nested = inner.schema
-            value = [short(one, nested, secret) for one in value] if isinstance(value, list) else short(value, nested, secret)  # noqa: PLW2901
+            value = [short(one, nested, secrets) for one in value] if isinstance(value, list) else short(value, nested, secrets)  # noqa: PLW2901
         found[name] = value
     return found
 

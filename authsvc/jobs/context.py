@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from authsvc.core.errors import DomainError
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 
 
 class Stopped(Exception):
     """Somebody stopped the task, or another worker has it now: end here, and change nothing more."""
+
+
+class Failed(DomainError):
+    """A run that came to nothing, and is worth no more than so many attempts."""
+
+    def __init__(self, message: str, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.attempts = attempts
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ class Execution(Identified, Base):
 
 class Task(Identified, Base):
     """One job to run. `kind` is a key of `wiring.JOBS`; `payload` is what the job is given, `extra_attrs` what it says of
-    its run. A running task belongs to `worker` until `lease_until`; then it was left behind, and runs again.
+    its run. A running task belongs to `worker` until `lease_until`; then it was left behind, and runs again. Of tasks with the
+    same `key` one runs at a time, in their order; without one nobody waits.
     """
 
     __tablename__ = "tasks"
@@ -55,6 +56,7 @@ class Task(Identified, Base):
     execution_id: Mapped[int] = mapped_column(ForeignKey("executions.id", ondelete="CASCADE"))
     job_id: Mapped[str] = mapped_column(String(24), default=lambda: secrets.token_hex(12), unique=True)
     kind: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64), default="")
     status: Mapped[str] = mapped_column(String(16), default=PENDING)
     status_message: Mapped[str] = mapped_column(String(1000), default="")
     run_count: Mapped[int] = mapped_column(default=0)
@@ -71,6 +73,7 @@ class Task(Identified, Base):
     __table_args__ = (
         Index("ix_tasks_status_due_at", "status", "due_at"),
         Index("ix_tasks_execution_id_status", "execution_id", "status"),
+        Index("ix_tasks_key_status", "key", "status"),
         Base.__table_args__,
     )
 

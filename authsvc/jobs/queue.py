@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy.orm import aliased
 
 from authsvc.core.db import db, present
 from authsvc.jobs import leases, service
 from authsvc.jobs.context import Stopped
-from authsvc.jobs.models import ERROR, PENDING, RUNNING, SUCCESS, Execution, PausedQueue, Task
+from authsvc.jobs.models import ERROR, PENDING, RUNNING, SUCCESS, WAITING_OR_RUNNING, Execution, PausedQueue, Task
 
 LEASE_SECONDS = 60.0
 _EXCLUSIVE = "job:"  # and a kind: the lease of who runs one that runs alone
@@ -31,27 +32,36 @@ def due(limit: int = 50) -> list[Candidate]:
     """What waits and may start now, and what a dead worker left behind; the oldest first. Nothing of
     kinds that are paused, or that run one at a time and do so now."""
     shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE, LEASE_SECONDS)
-    statement = select(Task.id, Task.execution_id, Task.kind).where(_may_start(present()), Task.kind.not_in(shut))
+    statement = select(Task.id, Task.execution_id, Task.kind).where(_is_due(present()), _is_first(), Task.kind.not_in(shut))
     return [Candidate(*row) for row in db.session.execute(statement.order_by(Task.id).limit(limit))]
 
 
-def _may_start(now: datetime) -> ColumnElement[bool]:
+def _is_due(now: datetime) -> ColumnElement[bool]:
     waits = and_(Task.status == PENDING, Task.due_at <= now)
     far = now + timedelta(seconds=2 * LEASE_SECONDS)  # said by a clock that was ahead
     left_behind = and_(Task.status == RUNNING, or_(Task.lease_until < now, Task.lease_until > far))
     return or_(waits, left_behind)
 
 
+def _is_first() -> ColumnElement[bool]:
+    """None of its key that came before waits or runs. Once that is so it stays so."""
+    before = aliased(Task)
+    unfinished = before.status.in_(WAITING_OR_RUNNING)
+    return or_(Task.key == "", ~exists().where(before.key == Task.key, unfinished, before.id < Task.id))
+
+
 def claim(candidate: Candidate, worker: str, *, exclusive: bool) -> Task | None:
     """Make a task ours, now Running; None if somebody else was faster, or another run of its kind goes on."""
     task_id, execution_id, kind = candidate
     now = present()
+    if db.session.scalar(select(Task.id).where(Task.id == task_id, _is_first())) is None:
+        return None
     if exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker):
         return None
     service.lock(Execution.id == execution_id)
     result: Any = db.session.execute(
         update(Task)
-        .where(Task.id == task_id, _may_start(now))
+        .where(Task.id == task_id, _is_due(now))
         .values(
             status=RUNNING, worker=worker, start_time=now, update_time=now, lease_until=_lease(now), run_count=Task.run_count + 1
         ),

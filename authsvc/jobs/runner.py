@@ -14,7 +14,7 @@ from authsvc.core.errors import DomainError
 from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs import queue
-from authsvc.jobs.context import Job, JobContext, Stopped
+from authsvc.jobs.context import Failed, Job, JobContext, Stopped
 from authsvc.jobs.logs import LogWriter
 from authsvc.jobs.models import Task
 from authsvc.jobs.queue import Candidate
@@ -83,7 +83,9 @@ class Runner:
                 queue.withdraw(task)
             return "stopped"
         except DomainError as error:
-            return self._fail(task, writer, error.message, job.attempts if job else 0)
+            attempts = job.attempts if job else 0
+            worth = min(error.attempts, attempts) if isinstance(error, Failed) else attempts
+            return self._fail(task, writer, error.message, worth)
         except Exception as error:
             log.error("job_failed", kind=task.kind, exc_info=error)
             return self._fail(task, writer, type(error).__name__, job.attempts if job else 0)

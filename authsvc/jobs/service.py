@@ -44,10 +44,16 @@ def begin(vendor_type: str, trigger: str, vendor_id: int = SYSTEM, extra_attrs: 
 
 
 def add_task(
-    execution: Execution, kind: str, payload: Mapping[str, Any] | None = None, extra_attrs: Mapping[str, Any] | None = None
+    execution: Execution,
+    kind: str,
+    payload: Mapping[str, Any] | None = None,
+    extra_attrs: Mapping[str, Any] | None = None,
+    *,
+    key: str = "",
 ) -> Task:
-    """One more task of an execution. `payload` is for the job alone; `extra_attrs` are shown."""
-    task = Task(execution_id=execution.id, kind=kind, payload=dict(payload or {}), extra_attrs=dict(extra_attrs or {}))
+    """One more task of an execution. `payload` is for the job alone; `extra_attrs` are shown; `key`: of tasks with the same one
+    runs at a time, in their order."""
+    task = Task(execution_id=execution.id, kind=kind, key=key, payload=dict(payload or {}), extra_attrs=dict(extra_attrs or {}))
     db.session.add(task)
     db.session.flush()
     return task

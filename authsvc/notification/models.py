@@ -13,8 +13,8 @@ from authsvc.core.db import Base, Identified, utcnow
 
 
 class WebhookPolicy(Identified, Audited, Base):
-    """`targets` holds Harbor's target objects, `auth_header` masked; `sealed_headers` holds these, one for each target in the
-    same order, as sealed JSON."""
+    """`targets` holds Harbor's target objects and `secret`, what is secret masked; `sealed_headers` holds that, an object for
+    each target in the same order, as sealed JSON."""
 
     __tablename__ = "webhook_policies"
     __audited__ = ("name", "description", "targets", "event_types", "enabled")

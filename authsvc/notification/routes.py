@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
+from authsvc.audit import service as audit
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
 from authsvc.core.query import filtered, ordered
 from authsvc.jobs import logs
 from authsvc.jobs import service as jobs
-from authsvc.jobs.models import Execution, Task
+from authsvc.jobs.models import MANUAL, Execution, Task
 from authsvc.jobs.schemas import ExecutionSchema, TaskSchema
 from authsvc.jobs.schemas import described as executions_described
-from authsvc.notification import service
+from authsvc.notification import deliveries, service
 from authsvc.notification.models import WebhookPolicy
 from authsvc.notification.schemas import (
     SUPPORTED,
@@ -137,6 +138,35 @@ def _execution(project_name_or_id: str, policy_id: int, execution_id: int) -> Ex
     """A delivery of a policy of a project: an id of one of the three alone opens nothing."""
     _, project = load(project_name_or_id, Action.READ, Resource.NOTIFICATION_POLICY)
     return jobs.get_execution(service.KIND, service.get(project, policy_id).id, execution_id)
+
+
+@blueprint.post(f"{POLICY}/executions/<int:execution_id>/redeliver")
+@blueprint.response(201)
+def redeliver_webhook(project_name_or_id: str, webhook_policy_id: int, execution_id: int) -> Any:
+    """Tell the event of a delivery once more, to the targets that the policy has now."""
+    who, project = load(project_name_or_id, Action.UPDATE, Resource.NOTIFICATION_POLICY)
+    policy = service.get(project, webhook_policy_id)
+    execution = deliveries.redeliver(policy, jobs.get_execution(service.KIND, policy.id, execution_id))
+    audit.record(who.name, "redeliver", "webhook-policy", f"{project.name}/{policy.name}", project_id=project.id)
+    return _launched(execution)
+
+
+@blueprint.post(f"{POLICY}/test")
+@blueprint.response(201)
+def test_webhook_policy(project_name_or_id: str, webhook_policy_id: int) -> Any:
+    """Tell an event that did not happen, to try the targets; also of a policy that is disabled."""
+    who, project = load(project_name_or_id, Action.UPDATE, Resource.NOTIFICATION_POLICY)
+    policy = service.get(project, webhook_policy_id)
+    (execution,) = deliveries.tell([policy], deliveries.sample(project, policy, who.name), MANUAL)
+    audit.record(who.name, "test", "webhook-policy", f"{project.name}/{policy.name}", project_id=project.id)
+    return _launched(execution)
+
+
+def _launched(execution: Execution) -> Any:
+    policies = request.path.partition("/policies/")[0] + "/policies"
+    location = f"{policies}/{execution.vendor_id}/executions/{execution.id}"
+    db.session.commit()
+    return None, 201, {"Location": location}
 
 
 @blueprint.get(f"{PATH}/lasttrigger")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from authsvc.core.errors import BadRequest
 
@@ -20,19 +21,23 @@ EVENT_TYPES = (
     "TAG_RETENTION",
 )
 HTTP, SLACK = "http", "slack"
-FORMATS = {HTTP: ("Default", "CloudEvents"), SLACK: ("Default",)}
+TEAMS, DINGTALK, WECOM, FEISHU, DISCORD = "teams", "dingtalk", "wecom", "feishu", "discord"  # ours
+DEFAULT, CLOUD_EVENTS = "Default", "CloudEvents"
+FORMATS = {HTTP: (DEFAULT, CLOUD_EVENTS), **dict.fromkeys((SLACK, TEAMS, DINGTALK, WECOM, FEISHU, DISCORD), (DEFAULT,))}
 MAX_TARGETS = 10
+SECRETS = ("auth_header", "secret")  # fields of a target that nobody sees again
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to send, in what form, and with which Authorization header."""
+    """Where to send, in what form, with which Authorization header, and signed by what."""
 
     type: str
     address: str
     payload_format: str
     skip_cert_verify: bool
     auth_header: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,17 @@ def _check_events(wanted: Wanted) -> None:
 def _check_target(target: Target) -> None:
     if target.type not in FORMATS:
         raise BadRequest(f"unsupported notify type {target.type[:64]}")
-    if target.type == SLACK and target.payload_format:
-        raise BadRequest("set payload format is not allowed for slack")
+    if target.type != HTTP and target.payload_format:
+        raise BadRequest(f"set payload format is not allowed for {target.type}")
     if target.payload_format and target.payload_format not in FORMATS[target.type]:
         raise BadRequest(f"unsupported payload format type {target.payload_format[:64]}")
-    if not target.auth_header.isprintable() or not target.auth_header.isascii():
-        raise BadRequest("an auth_header is one line of printable characters")
+    for name, value in (("auth_header", target.auth_header), ("secret", target.secret)):
+        if not value.isprintable() or not value.isascii():
+            raise BadRequest(f"{name} is one line of printable characters")
 
 
-def kept_header(target: Target, stored: Sequence[Target], mask: str) -> str:
-    """The Authorization header of a target that comes back: masked means as it was, if it was for this address."""
-    if target.auth_header != mask:
-        return target.auth_header
-    return next((known.auth_header for known in stored if (known.type, known.address) == (target.type, target.address)), "")
+def unmasked(target: Target, stored: Sequence[Target], mask: str) -> Target:
+    """A target that comes back: what is masked is as it was, if it was for this address."""
+    known = next((one for one in stored if (one.type, one.address) == (target.type, target.address)), None)
+    secrets: dict[str, Any] = {name: getattr(known, name, "") for name in SECRETS if getattr(target, name) == mask}
+    return replace(target, **secrets)

@@ -18,6 +18,7 @@ class TargetSchema(Schema):
     type = fields.String(load_default="")
     address = fields.String(load_default="", validate=validate.Length(max=512))
     auth_header = fields.String(load_default="", validate=validate.Length(max=4096))
+    secret = fields.String(load_default="", validate=validate.Length(max=256))
     skip_cert_verify = fields.Boolean(load_default=False)
     payload_format = fields.String(load_default="")
 

@@ -1,4 +1,4 @@
-"""Webhook policies: verbs and queries. Nothing is delivered yet; what is listed of deliveries is what is there."""
+"""Webhook policies: verbs and queries."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def _apply(policy: WebhookPolicy, wanted: Wanted) -> None:
         replace(
             target,
             address=check_url("address", target.address, settings.outgoing_allow),
-            payload_format=target.payload_format or rules.FORMATS[target.type][0],
-            auth_header=rules.kept_header(target, stored, MASK),
+            payload_format=target.payload_format or rules.DEFAULT,
         )
-        for target in wanted.targets
+        for target in (rules.unmasked(target, stored, MASK) for target in wanted.targets)
     ]
     _require_free(policy, wanted.name)
     policy.name, policy.description, policy.enabled = wanted.name, wanted.description, wanted.enabled
     policy.event_types = list(wanted.event_types)
-    policy.targets = [asdict(target) | {"auth_header": MASK if target.auth_header else ""} for target in targets]
-    headers = [target.auth_header for target in targets]
-    policy.sealed_headers = seal(json.dumps(headers)) if any(headers) else ""
+    secrets = [{name: getattr(target, name) for name in rules.SECRETS} for target in targets]
+    masked = [{name: MASK if value else "" for name, value in each.items()} for each in secrets]
+    policy.targets = [asdict(target) | hidden for target, hidden in zip(targets, masked, strict=True)]
+    policy.sealed_headers = seal(json.dumps(secrets)) if any(any(each.values()) for each in secrets) else ""
 
 
 def _require_free(policy: WebhookPolicy, name: str) -> None:
@@ -91,13 +91,14 @@ def delete_of_project(project_id: int) -> None:
 
 
 def targets_of(policy: WebhookPolicy) -> tuple[Target, ...]:
-    """The targets with their headers in the clear.
+    """The targets with their secrets in the clear.
 
     Raises:
-        Unavailable: the headers were sealed under another key.
+        Unavailable: they were sealed under another key.
     """
-    headers = json.loads(unseal(policy.sealed_headers)) if policy.sealed_headers else [""] * len(policy.targets)
-    return tuple(Target(**target | {"auth_header": header}) for target, header in zip(policy.targets, headers, strict=True))
+    sealed = json.loads(unseal(policy.sealed_headers)) if policy.sealed_headers else [{}] * len(policy.targets)
+    secrets = (each if isinstance(each, dict) else {"auth_header": each} for each in sealed)  # by older releases: headers alone
+    return tuple(Target(**target | {"secret": ""} | each) for target, each in zip(policy.targets, secrets, strict=True))
 
 
 def of_project(project: Project) -> Select[Any]:

@@ -273,6 +273,8 @@ OPERATIONS = [
     Operation("GET", f"{HOOK}/{{webhook_policy_id}}/executions", project(R.NOTIFICATION_POLICY, A.READ)),
     Operation("GET", f"{DELIVERY}/tasks", project(R.NOTIFICATION_POLICY, A.READ)),
     Operation("GET", f"{DELIVERY}/tasks/{{task_id}}/log", project(R.NOTIFICATION_POLICY, A.READ)),
+    Operation("POST", f"{DELIVERY}/redeliver", project(R.NOTIFICATION_POLICY, A.UPDATE), 201),
+    Operation("POST", f"{HOOK}/{{webhook_policy_id}}/test", project(R.NOTIFICATION_POLICY, A.UPDATE), 201),
     Operation("GET", f"{P}/webhook/lasttrigger", project(R.NOTIFICATION_POLICY, A.READ)),
     Operation("GET", f"{P}/webhook/events", project(R.NOTIFICATION_POLICY, A.READ)),
     Operation("GET", f"{P}/webhook/jobs", project(R.NOTIFICATION_POLICY, A.LIST), query="policy_id={webhook_policy_id}"),

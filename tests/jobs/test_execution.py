@@ -16,7 +16,7 @@ from authsvc.core.settings import Settings
 from authsvc.distribution.client import RegistryClient
 from authsvc.jobs import logs, monitor, queue
 from authsvc.jobs import service as jobs
-from authsvc.jobs.context import Job, JobContext
+from authsvc.jobs.context import Failed, Job, JobContext
 from authsvc.jobs.models import ERROR, MANUAL, PENDING, RUNNING, STOPPED, SUCCESS, Execution, Lease, Task
 from authsvc.jobs.runner import Runner
 from authsvc.wiring import JOBS
@@ -87,6 +87,48 @@ def test_an_execution_is_what_its_tasks_are(app: Any, settings: Settings) -> Non
         assert (execution.status, execution.status_message) == (ERROR, "the second one does not work")
         assert execution.end_time is not None
         assert jobs.metrics([execution_id]) == {execution_id: {SUCCESS: 2, ERROR: 1}}
+
+
+def test_of_one_key_one_runs_at_a_time_in_order(app: Any, settings: Settings) -> None:
+    """Also when the first has failed, and waits to be tried again; other keys go on."""
+    ran: list[str] = []
+    away = True
+
+    def run(context: JobContext) -> dict[str, Any]:
+        ran.append(context.payload["name"])
+        if away and context.payload["name"] == "a1":
+            raise Unavailable("away")
+        return {}
+
+    with transaction():
+        execution = jobs.begin("TEST", MANUAL)
+        for name in ("a1", "a2", "b1", "a3"):
+            jobs.add_task(execution, "TEST", {"name": name}, key=name[0])
+    one = runner(settings, run, attempts=3, exclusive=False)
+    while one.run_next(REGISTRY):
+        pass
+    assert ran == ["a1", "b1"]
+    away = False
+    with transaction():
+        db.session.execute(update(Task).values(due_at=utcnow()))
+        candidates = queue.due()
+        assert len(candidates) == 1
+        db.session.execute(update(Task).where(Task.id == candidates[0].task_id).values(status=RUNNING))
+        later = queue.Candidate(candidates[0].task_id + 1, candidates[0].execution_id, "TEST")
+        assert queue.claim(later, "w:1", exclusive=False) is None, "whoever looked before somebody else began"
+        db.session.execute(update(Task).where(Task.id == candidates[0].task_id).values(status=PENDING))
+    while one.run_next(REGISTRY):
+        pass
+    assert ran == ["a1", "b1", "a1", "a2", "a3"]
+
+
+def test_what_is_worth_fewer_attempts(app: Any, settings: Settings) -> None:
+    def run(_context: JobContext) -> dict[str, Any]:
+        raise Failed("refused", 1)
+
+    execution_id = launch()
+    assert runner(settings, run, attempts=5).run_next(REGISTRY)
+    assert status(execution_id) == ERROR
 
 
 def test_a_failed_run_is_tried_again_later(app: Any, settings: Settings) -> None:
