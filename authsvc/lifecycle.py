@@ -62,7 +62,9 @@ def take_place(creator: Principal, name: str) -> Place:
         if storage.has_manifests(name):
             if not creator.is_sysadmin:
                 raise PreconditionFailed(f"the registry holds images below {name}: a system administrator can take them over")
-        elif not storage.take_project(name, keep_going):
+            return place
+        keep_going()  # looking may have taken long
+        if not storage.take_project(name, keep_going):
             raise PreconditionFailed(f"the registry holds layers below {name} that cannot be taken away; its log says why")
     return place
 
@@ -140,6 +142,7 @@ def delete_project(actor: str, find: Callable[[], Project], client: RegistryClie
     intent_id, name = settling.enter(client, open_, what="project")
     with _held(intent_id) as keep_going:
         _require_no_manifests(name)
+        keep_going()  # looking may have taken long
         stores.storage().take_project(name, keep_going)
         with transaction():
             project = find()

@@ -13,6 +13,7 @@ from authsvc.artifacts import icons
 from authsvc.artifacts import service as artifacts
 from authsvc.core import names
 from authsvc.core.api import Blueprint
+from authsvc.core.db import let_go
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.projects.access import load
 from authsvc.rbac.permissions import Action, Resource
@@ -31,7 +32,9 @@ def get_addition(project_name: str, repository_name: str, reference: str, additi
     _, project = load(project_name, Action.READ, Resource.ARTIFACT_ADDITION, is_name=True)
     repository = repositories.get(project, repository_name)
     digest = artifacts.get(repository, reference).digest
-    found = service.read(current_app.extensions["registry"], repository.name, digest, addition.lower())
+    name = repository.name
+    let_go()  # the network comes next
+    found = service.read(current_app.extensions["registry"], name, digest, addition.lower())
     return Response(found.content, content_type=found.content_type)
 
 

@@ -57,7 +57,8 @@ def enter(client: RegistryClient | None, open_: Callable[[], T], wait: float | N
         except Held as held:
             if held.is_over and held.is_place:
                 with transaction():
-                    journal.end(held.intent_id)
+                    if _claim(held.intent_id):  # it may have been kept since
+                        journal.end(held.intent_id)
             elif held.is_over and client is not None:
                 settle(client, held.intent_id)
             elif not _wait_for(held.intent_id, deadline):

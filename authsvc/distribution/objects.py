@@ -64,18 +64,16 @@ class Objects:
         return [path.rstrip("/").rpartition("/")[2] for path in found]
 
     def remove(self, paths: Iterable[str], keep_going: Callable[[], None] = nothing) -> None:
-        """Remove objects; those that are gone already are no error. `keep_going` is asked before each thousand but the first.
+        """Remove objects; those that are gone already are no error. `keep_going` is asked before each thousand.
 
         Raises:
             Unavailable
         """
-        waiting, asked = iter(paths), False
+        waiting = iter(paths)
         while some := list(islice(waiting, _AT_ONCE)):
-            if asked:
-                keep_going()
+            keep_going()  # listing them may have taken long
             with self.answering():
                 self.store.delete(some)
-            asked = True
 
 
 def _said(error: Exception) -> str:

@@ -46,7 +46,7 @@ class Storage(Protocol):
 
     def take_project(self, project: str, keep_going: Callable[[], None] = nothing) -> bool:
         """Take away all that repositories of a project have: links to blobs, and uploads. False if that is not possible.
-        `keep_going` is asked before each step but the first, and may end it by whatever it raises."""
+        `keep_going` is asked before each step, and may end it by whatever it raises."""
 
     def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
         """The same of one repository, and not of those below it."""

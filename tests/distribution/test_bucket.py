@@ -11,9 +11,10 @@ import yaml
 from structlog.testing import capture_logs
 
 from authsvc.core.errors import PreconditionFailed, Unavailable
-from authsvc.distribution import driver
+from authsvc.distribution import driver, stores
 from authsvc.distribution.bucket import Bucket
 from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.storage import ELSEWHERE, Directory
 from tests.support.ports import free_ports
 from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.s3 import S3, s3
@@ -58,6 +59,11 @@ def test_layers_of_a_project_that_is_gone_are_nobodys(registry: PlainRegistry, b
     assert registry.client.blob_size("gone/app", layer["digest"]) == len(b"a secret layer")
     assert bucket.take_project("gone")
     assert registry.client.blob_size("gone/app", layer["digest"]) is None
+
+
+def test_its_single_blobs_are_elsewhere(bucket: Bucket, tmp_path: Path) -> None:
+    assert stores.directory(bucket) is ELSEWHERE
+    assert stores.directory(Directory(tmp_path)) == Directory(tmp_path)
 
 
 def test_a_repository_is_taken_without_those_below_it(registry: PlainRegistry, bucket: Bucket) -> None:

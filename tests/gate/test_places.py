@@ -18,7 +18,7 @@ from authsvc.core import processes
 from authsvc.core.db import db
 from authsvc.core.errors import Unavailable
 from authsvc.distribution import stores
-from authsvc.distribution.storage import ELSEWHERE, nothing
+from authsvc.distribution.storage import nothing
 from authsvc.projects import service as projects
 from tests.gate.conftest import Site
 
@@ -129,10 +129,3 @@ def test_whoever_was_taken_for_dead_goes_on_no_further(site: Site, slow: Slow, m
     assert list(site.artifacts()) == ["v1"]
     with site.world.front.flask.app_context(), pytest.raises(Unavailable):
         journal.keep(1)
-
-
-def test_a_storage_elsewhere_is_no_directory(site: Site) -> None:
-    class Bucket:
-        pass
-
-    assert stores.directory(Bucket()) is ELSEWHERE  # type: ignore[arg-type]
