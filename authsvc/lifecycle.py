@@ -110,7 +110,9 @@ def require_deletable(project: Project) -> None:
     repositories.require_empty(project)
     if journal.are_open(project.id):
         raise PreconditionFailed("something is being written to the project at this moment; try again")
-    _require_no_manifests(project.name)
+    name = project.name
+    let_go()  # a bucket may take its time
+    _require_no_manifests(name)
 
 
 def _require_no_manifests(name: str) -> None:

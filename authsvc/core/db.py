@@ -108,6 +108,7 @@ def init(app: Flask, url: str, password: Path | None = None, *, pooled: bool = F
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _tune_sqlite(db.engine)
+        engines.expect_ends(db.engine)
         engines.show_password(db.engine, password)
         deadlines.bound(db.engine)
 

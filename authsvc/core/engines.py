@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Engine, Text, event, make_url
+from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, Text, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -80,6 +80,22 @@ def show_password(engine: Engine, file: Path | None) -> None:
             options["password"] = read_given(file)
         except OSError as error:
             raise OperationalError("", None, OSError(f"TIDEGATE_DATABASE_PASSWORD_FILE: {error}")) from None
+
+
+def expect_ends(engine: Engine) -> None:
+    """A transaction that the server has ended with its connection (a restart, or it was silent for `IDLE`) has nothing left to
+    undo: whoever only read has all that it wanted. The pool tries each connection before it is used again."""
+    dialect = engine.dialect
+    rollback = dialect.do_rollback
+
+    def undo(dbapi_connection: PoolProxiedConnection) -> None:
+        try:
+            rollback(dbapi_connection)
+        except dialect.loaded_dbapi.Error as error:
+            if not dialect.is_disconnect(error, dbapi_connection, None):
+                raise
+
+    dialect.do_rollback = undo  # type: ignore[method-assign]
 
 
 class Sqlite(SQLiteCompiler):
