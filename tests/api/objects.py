@@ -28,6 +28,7 @@ from authsvc.inbox.models import InboxEvent
 from authsvc.jobs import service as jobs
 from authsvc.jobs.models import EVENT, MANUAL, Execution, Task, TaskLog
 from authsvc.labels import service as labels
+from authsvc.notification import deliveries
 from authsvc.notification import service as notification
 from authsvc.notification.rules import Target
 from authsvc.notification.rules import Wanted as WantedPolicy
@@ -208,7 +209,9 @@ def _webhook_policy(place: Place) -> int:
 def _delivery(place: Place) -> int:
     policy_id = int(place.value("webhook_policy_id"))
     with place.world.changes():
-        execution = jobs.launch(notification.KIND, EVENT, policy_id)
+        project = projects.get_by_name(place.project)
+        event = deliveries.sample(project, notification.get(project, policy_id), "test")
+        execution = jobs.launch(notification.KIND, EVENT, policy_id, extra_attrs={"event": event.as_json()})
         db.session.add(TaskLog(task_id=jobs.only_task(execution).id, text="sent\n"))
         return execution.id
 
