@@ -24,7 +24,7 @@ from sqlalchemy import delete, select
 from authsvc.audit.models import AuditLog, AuditOutbox
 from authsvc.audit.syslog import Endpoint, message, parse_endpoint
 from authsvc.configuration import service as configuration
-from authsvc.core import outgoing
+from authsvc.core import connections
 from authsvc.core.clock import from_rfc3339
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import BadRequest
@@ -57,7 +57,7 @@ def check(given: Mapping[str, Any]) -> None:
     settings: Settings = current_app.config["TIDEGATE"]
     try:
         _connect(endpoint, settings.outgoing_allow).close()
-    except (OSError, outgoing.Refused) as error:
+    except (OSError, connections.Refused) as error:
         raise BadRequest(f"could not connect to the audit endpoint: {_reason(error)}") from None
 
 
@@ -98,7 +98,7 @@ class Forwarder:
     def _forward(self, endpoint: Endpoint, waiting: Sequence[tuple[int, Mapping[str, Any]]]) -> bool:
         try:
             self._send(endpoint, b"".join(message(entry, self._settings.registry_host) for _, entry in waiting))
-        except (OSError, outgoing.Refused) as error:
+        except (OSError, connections.Refused) as error:
             self._give_up(endpoint, error)
             return False
         self._failures = 0
@@ -134,7 +134,7 @@ class Forwarder:
 
 
 def _connect(endpoint: Endpoint, networks: Sequence[str]) -> socket.socket:
-    connection = outgoing.connect(endpoint.host, endpoint.port, networks, _TIMEOUT)
+    connection = connections.connect(endpoint.host, endpoint.port, networks, _TIMEOUT)
     if not endpoint.tls:
         return connection
     try:
@@ -174,4 +174,4 @@ def _keep_here(row_ids: Sequence[int]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, outgoing.Refused) else type(error).__name__
+    return str(error) if isinstance(error, connections.Refused) else type(error).__name__

@@ -1,48 +1,32 @@
 """Requests that we make to others because somebody configured their address: providers, issuers, remote registries, webhooks.
 
-Such an address may be made up to reach what only we can reach (SSRF). So the address that a connection really has is
-checked before anything is sent: loopback, link-local (cloud metadata) and other special addresses are refused unless
-`TIDEGATE_OUTGOING_ALLOW` names their network; no redirect is followed, no proxy taken from the environment, and answers are
-bounded in time and size.
+Such an address may be made up to reach what only we can reach, so connections are guarded (`core.connections`); no redirect is
+followed, no proxy taken from the environment, and answers are bounded in time and size.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import socket
-import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.poolmanager import PoolManager
 
+from authsvc.core.connections import TIMEOUT, Adapter, Refused, allowed
 from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
-from authsvc.core.trust import client_context
 
-_TIMEOUT = (3.0, 5.0)  # seconds to connect, and between two pieces of the answer
 _TOTAL = 10.0  # seconds for all of it
 _MAX_ANSWER = 1024 * 1024
 _MAX_SAID = 64 * 1024  # of an answer that only says whether all is well
-_lookups = threading.BoundedSemaphore(32)
 
 # An answer may break off, be no JSON, or nest without end.
 FAILURES = (requests.RequestException, HTTPError, OSError, ValueError, RecursionError)
-
-
-class Refused(Exception):
-    """The address is one that nobody may send us to."""
 
 
 class Answered(Unavailable):
@@ -52,17 +36,6 @@ class Answered(Unavailable):
         super().__init__(message, retry_after=10)
         self.status = status
         self.said = said
-
-
-def allowed(address: str, networks: Sequence[str]) -> bool:
-    """True if we may connect there: any unicast address that is not special, or in one of the networks."""
-    here = ipaddress.ip_address(address)
-    if isinstance(here, ipaddress.IPv6Address) and here.ipv4_mapped:
-        here = here.ipv4_mapped
-    if any(here in ipaddress.ip_network(network) for network in networks):
-        return True
-    special = here.is_loopback or here.is_link_local or here.is_multicast or here.is_unspecified or here.is_reserved
-    return not special
 
 
 def check_url(name: str, url: str, networks: Sequence[str]) -> str:
@@ -99,67 +72,12 @@ def _may_be_allowed(host: str, networks: Sequence[str]) -> bool:
     return all(allowed(str(address[0]), networks) for *_, address in found)
 
 
-def connect(host: str, port: int, networks: Sequence[str], timeout: float) -> socket.socket:
-    """A TCP connection to the first address of a host that answers within `timeout` seconds, and no others are tried after
-    twice as long. Nothing is sent to an address that is not allowed, not even a first packet.
-
-    Raises:
-        Refused: it has no other addresses than such.
-        OSError: nobody answers, or no name server.
-    """
-    until = time.monotonic() + 2 * timeout
-    found = _looked_up(host, port, timeout)
-    reachable = [(family, address) for family, address in found if allowed(str(address[0]), networks)]
-    if not reachable:
-        raise Refused(f"{host} is an address that requests may not go to; TIDEGATE_OUTGOING_ALLOW can allow it")
-    for number, (family, address) in enumerate(reachable, 1):
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        connection.settimeout(min(timeout, max(0.001, until - time.monotonic())))
-        try:
-            connection.connect(address)
-            connection.settimeout(timeout)
-            return connection
-        except OSError:
-            connection.close()
-            if number == len(reachable) or time.monotonic() >= until:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _looked_up(host: str, port: int, timeout: float) -> list[tuple[int, Any]]:
-    """(family, address) of a host. The system's own way knows no limit, so it is waited for elsewhere.
-
-    Raises:
-        OSError: there is no such host, or nobody says so in time.
-    """
-    if not _lookups.acquire(blocking=False):
-        raise TimeoutError("too many names are being looked up")
-    answers: SimpleQueue[list[Any] | OSError] = SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "no such name"))
-        finally:
-            _lookups.release()
-
-    threading.Thread(target=look_up, daemon=True).start()
-    try:
-        found = answers.get(timeout=timeout)
-    except Empty:
-        raise TimeoutError("no name server answers") from None
-    if isinstance(found, OSError):
-        raise found
-    return [(family, address) for family, _, _, _, address in found]
-
-
 @contextmanager
 def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Iterator[requests.Session]:
     """A guarded session, which ends after some seconds: timeouts are for single pieces, and who sends one now and then would hold
     us for ever. `ca`: certificates in PEM, besides the system's. Whatever goes wrong is one of `FAILURES`."""
     must_be_free("asking somebody else")
-    adapter = _Adapter(networks, verify, ca)
+    adapter = Adapter(networks, verify, ca)
     timer = threading.Timer(_TOTAL, adapter.hang_up)
     timer.daemon = True
     with requests.Session() as made:
@@ -194,7 +112,7 @@ def ask_json(
         with (
             session(networks, verify=verify, ca=ca) as sent_by,
             sent_by.request(
-                method, url, data=data, auth=auth, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
+                method, url, data=data, auth=auth, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
             ) as response,
         ):
             body = response.raw.read(_MAX_ANSWER + 1, decode_content=True)
@@ -214,16 +132,17 @@ def post(url: str, networks: Sequence[str], body: bytes, headers: Mapping[str, s
 
     Raises:
         Refused: requests may not go there.
-        Unavailable: not reached, or too slow; without secrets.
+        Unavailable: not reached, or too slow. It names the host alone: the rest of such an address may be all that it takes to
+            write there.
     """
     try:
         with (
             session(networks, verify=verify) as sent_by,
-            sent_by.post(url, data=body, headers=dict(headers), timeout=_TIMEOUT, allow_redirects=False, stream=True) as response,
+            sent_by.post(url, data=body, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False, stream=True) as response,
         ):
             return response.status_code, response.raw.read(_MAX_SAID, decode_content=True)
     except FAILURES as error:
-        raise Unavailable(f"{_where(url)} cannot be asked ({type(error).__name__})", retry_after=10) from None
+        raise Unavailable(f"{urlsplit(url).hostname} cannot be asked ({type(error).__name__})", retry_after=10) from None
 
 
 def _object_in(body: bytes) -> dict[str, Any]:
@@ -236,74 +155,3 @@ def _object_in(body: bytes) -> dict[str, Any]:
 
 def _where(url: str) -> str:
     return url.partition("?")[0][:200]
-
-
-class _Adapter(HTTPAdapter):
-    """`connections`: what was opened, held a second time, since TLS takes over the socket that it is given."""
-
-    def __init__(self, networks: Sequence[str], verify: bool, ca: str) -> None:
-        self._networks = networks
-        self._is_over = threading.Event()
-        self.connections: list[socket.socket] = []
-        self._context = client_context(ca)
-        if not verify:
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
-        super().__init__()
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options)
-        manager.pool_classes_by_scheme = _pools(self._networks, self._note)
-        self.poolmanager = manager
-
-    def hang_up(self) -> None:
-        """From another thread: whatever is read or written from now on fails."""
-        self._is_over.set()
-        for connection in list(self.connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def _note(self, connection: socket.socket) -> None:
-        self.connections.append(connection.dup())
-        if self._is_over.is_set():
-            connection.close()
-            raise TimeoutError("it has taken too long")
-
-    def close(self) -> None:
-        for connection in self.connections:
-            connection.close()
-        super().close()
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """By our context alone; requests would put its own bundle in."""
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {"ssl_context": self._context}
-
-
-def _pools(networks: Sequence[str], note: Callable[[socket.socket], None]) -> dict[str, Any]:
-    def guarded(connection: Any) -> socket.socket:
-        made = connect(connection._dns_host, connection.port, networks, _TIMEOUT[0])  # noqa: SLF001 - urllib3's own way
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        note(made)
-        return made
-
-    class Plain(HTTPConnection):
-        _new_conn = guarded
-
-    class Secure(HTTPSConnection):
-        _new_conn = guarded
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-        def _validate_conn(self, conn: Any) -> None:
-            """Without urllib3's warning: that a certificate is not verified was configured so."""
-            if conn.is_closed:
-                conn.connect()
-
-    return {"http": PlainPool, "https": SecurePool}

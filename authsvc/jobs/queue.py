@@ -32,7 +32,7 @@ def due(limit: int = 50) -> list[Candidate]:
     """What waits and may start now, and what a dead worker left behind; the oldest first. Nothing of
     kinds that are paused, or that run one at a time and do so now."""
     shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE, LEASE_SECONDS)
-    statement = select(Task.id, Task.execution_id, Task.kind).where(_is_due(present()), _is_first(), Task.kind.not_in(shut))
+    statement = select(Task.id, Task.execution_id, Task.kind).where(_is_due(present()), _has_its_turn(), Task.kind.not_in(shut))
     return [Candidate(*row) for row in db.session.execute(statement.order_by(Task.id).limit(limit))]
 
 
@@ -43,18 +43,20 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(waits, left_behind)
 
 
-def _is_first() -> ColumnElement[bool]:
-    """None of its key that came before waits or runs. Once that is so it stays so."""
-    before = aliased(Task)
-    unfinished = before.status.in_(WAITING_OR_RUNNING)
-    return or_(Task.key == "", ~exists().where(before.key == Task.key, unfinished, before.id < Task.id))
+def _has_its_turn() -> ColumnElement[bool]:
+    """Of its key none that came before waits, and none runs, be it one that came later and was seen earlier. What was left behind
+    had its turn, and has it still."""
+    other = aliased(Task)
+    before = and_(other.id < Task.id, other.status.in_(WAITING_OR_RUNNING))
+    is_held_up = exists().where(other.key == Task.key, other.id != Task.id, or_(before, other.status == RUNNING))
+    return or_(Task.key == "", Task.status == RUNNING, ~is_held_up)
 
 
 def claim(candidate: Candidate, worker: str, *, exclusive: bool) -> Task | None:
     """Make a task ours, now Running; None if somebody else was faster, or another run of its kind goes on."""
     task_id, execution_id, kind = candidate
     now = present()
-    if db.session.scalar(select(Task.id).where(Task.id == task_id, _is_first())) is None:
+    if db.session.scalar(select(Task.id).where(Task.id == task_id, _has_its_turn())) is None:
         return None
     if exclusive and not leases.take(_EXCLUSIVE + kind, LEASE_SECONDS, worker):
         return None
@@ -95,9 +97,13 @@ def succeed(task: Task, extra_attrs: Mapping[str, Any]) -> bool:
 def fail(task: Task, reason: str, attempts: int) -> bool:
     """Note that a run of ours failed: tried again later, unless it failed so often by now."""
     if task.run_count < attempts:
-        wait = timedelta(seconds=15 + task.run_count**4)
-        return _end(task, status=PENDING, due_at=present() + wait, status_message=reason[:1000])
+        return _end(task, status=PENDING, due_at=present() + pause(task.run_count), status_message=reason[:1000])
     return _end(task, status=ERROR, status_message=reason[:1000])
+
+
+def pause(runs: int) -> timedelta:
+    """Between a run that failed, the so many-th, and the next one."""
+    return timedelta(seconds=15 + runs**4)
 
 
 def let_go(task: Task) -> None:

@@ -81,7 +81,8 @@ def _launch(policy: WebhookPolicy, event: Event, trigger: str) -> Execution:
     execution = jobs.begin(KIND, trigger, policy.id, shown | {"event": event.as_json()})
     for number, target in enumerate(policy.targets):
         kind = SLACK if target["type"] == rules.SLACK else KIND
-        jobs.add_task(execution, kind, {"target": number}, {"address": target["address"]}, key=f"{KIND}:{policy.id}:{number}")
+        shown_as = {"address": rules.shown(target["type"], target["address"])}
+        jobs.add_task(execution, kind, {"target": number}, shown_as, key=f"{KIND}:{policy.id}:{number}")
     return execution
 
 

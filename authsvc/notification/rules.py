@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from authsvc.core.errors import BadRequest
 
@@ -85,6 +86,12 @@ def _check_target(target: Target) -> None:
     for name, value in (("auth_header", target.auth_header), ("secret", target.secret)):
         if not value.isprintable() or not value.isascii():
             raise BadRequest(f"{name} is one line of printable characters")
+
+
+def shown(type_: str, address: str) -> str:
+    """Where a target is, as logs say it: an address of a chat is all that it takes to write there."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path if type_ == HTTP else "", "", ""))
 
 
 def unmasked(target: Target, stored: Sequence[Target], mask: str) -> Target:

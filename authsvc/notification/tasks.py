@@ -6,18 +6,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from authsvc.core import outgoing
+from authsvc.core import connections, outgoing
 from authsvc.core.db import db, reading, utcnow
 from authsvc.core.errors import Unavailable
 from authsvc.jobs.context import Failed, JobContext
 from authsvc.jobs.models import Execution
-from authsvc.notification import deliveries, messages, service
+from authsvc.notification import deliveries, messages, rules, service
 from authsvc.notification.events import Event
 from authsvc.notification.messages import Delivery
 from authsvc.notification.models import WebhookPolicy
 from authsvc.notification.rules import Target
 
-ATTEMPTS = 10  # in two and a half hours; meanwhile later events wait
+ATTEMPTS = 10  # in a little more than four hours; meanwhile later events wait
 _REFUSED = 3  # attempts, if it is there and will not have it
 _AGAIN = frozenset({408, 409, 425, 429})  # statuses of refusals that may be none the next time
 
@@ -45,12 +45,13 @@ def deliver(context: JobContext) -> dict[str, Any]:
         id=f"msg_{context.execution_id}_{context.payload['target']}", policy_id=told.policy_id, at=int(moment.timestamp())
     )
     message = messages.message(told.target, told.event, delivery)
-    context.log(f"POST {told.target.address} as {delivery.id}, {len(message.body)} bytes")
+    where = rules.shown(told.target.type, told.target.address)
+    context.log(f"POST {where} as {delivery.id}, {len(message.body)} bytes")
     status, said = _post(message, context.settings.outgoing_allow, verify=not told.target.skip_cert_verify)
     milliseconds = round((utcnow() - moment).total_seconds() * 1000)
     context.log(f"answered {status} after {milliseconds} ms")
     if not messages.is_taken(told.target, status, said):
-        why = f"{told.target.address} answered {status}" if not 200 <= status < 300 else f"{told.target.address} does not take it"
+        why = f"{where} answered {status}" if not 200 <= status < 300 else f"{where} does not take it"
         raise Failed(why, _REFUSED) if 400 <= status < 500 and status not in _AGAIN else Unavailable(why)
     return {"status": status, "milliseconds": milliseconds}
 
@@ -68,7 +69,7 @@ def _told(context: JobContext) -> _Told | None:
 def _post(message: messages.Message, networks: tuple[str, ...], *, verify: bool) -> tuple[int, dict[str, Any]]:
     try:
         status, body = outgoing.post(message.url, networks, message.body, message.headers, verify=verify)
-    except outgoing.Refused as error:
+    except connections.Refused as error:
         raise Failed(str(error)) from None
     try:
         said = json.loads(body)

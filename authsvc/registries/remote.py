@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 
-from authsvc.core import outgoing
+from authsvc.core import connections, outgoing
 from authsvc.distribution.challenge import Challenge, parse_challenge
 from authsvc.registries import providers
 
@@ -40,7 +40,7 @@ def problem(remote: Remote, networks: Sequence[str]) -> str:
     try:
         with outgoing.session(networks, verify=not remote.insecure, ca=remote.ca) as session:
             return _Probe(session, remote).run()
-    except outgoing.Refused as error:
+    except connections.Refused as error:
         return str(error)
     except outgoing.FAILURES as error:
         return f"it cannot be asked ({type(error).__name__})"

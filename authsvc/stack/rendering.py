@@ -78,7 +78,8 @@ def on_host(settings: Settings, certificate: Path, key: Path) -> None:
     _write(layout.config / "registry.yml", "registry-config/config.yml.j2", settings, registry=registry)
     served = f"{_program(settings.registry_program)} serve {layout.config / 'registry.yml'}"
     programs = [
-        Program("registry", served, umask="027"),  # nginx reads the blobs: the directory is open to its group
+        # nginx reads the blobs: the directory is open to its group. It is stopped last, and others ask it until they end.
+        Program("registry", served, umask="027", order=5),
         *(Program(name, parts.command(name, settings)) for name in ("webhook", "token", "api", "worker")),
         # It is stopped first, and ends when what it carries has arrived: the others are there until then.
         Program("nginx", f"{_program('nginx')} -c {layout.config / 'nginx.conf'}", settings.drain_seconds, order=20, stop="QUIT"),

@@ -89,39 +89,6 @@ def test_an_execution_is_what_its_tasks_are(app: Any, settings: Settings) -> Non
         assert jobs.metrics([execution_id]) == {execution_id: {SUCCESS: 2, ERROR: 1}}
 
 
-def test_of_one_key_one_runs_at_a_time_in_order(app: Any, settings: Settings) -> None:
-    """Also when the first has failed, and waits to be tried again; other keys go on."""
-    ran: list[str] = []
-    away = True
-
-    def run(context: JobContext) -> dict[str, Any]:
-        ran.append(context.payload["name"])
-        if away and context.payload["name"] == "a1":
-            raise Unavailable("away")
-        return {}
-
-    with transaction():
-        execution = jobs.begin("TEST", MANUAL)
-        for name in ("a1", "a2", "b1", "a3"):
-            jobs.add_task(execution, "TEST", {"name": name}, key=name[0])
-    one = runner(settings, run, attempts=3, exclusive=False)
-    while one.run_next(REGISTRY):
-        pass
-    assert ran == ["a1", "b1"]
-    away = False
-    with transaction():
-        db.session.execute(update(Task).values(due_at=utcnow()))
-        candidates = queue.due()
-        assert len(candidates) == 1
-        db.session.execute(update(Task).where(Task.id == candidates[0].task_id).values(status=RUNNING))
-        later = queue.Candidate(candidates[0].task_id + 1, candidates[0].execution_id, "TEST")
-        assert queue.claim(later, "w:1", exclusive=False) is None, "whoever looked before somebody else began"
-        db.session.execute(update(Task).where(Task.id == candidates[0].task_id).values(status=PENDING))
-    while one.run_next(REGISTRY):
-        pass
-    assert ran == ["a1", "b1", "a1", "a2", "a3"]
-
-
 def test_what_is_worth_fewer_attempts(app: Any, settings: Settings) -> None:
     def run(_context: JobContext) -> dict[str, Any]:
         raise Failed("refused", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import update
 
 from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.settings import Settings
+from authsvc.jobs import queue
 from authsvc.jobs.models import Task
 from authsvc.jobs.runner import Runner
 from authsvc.notification import tasks
@@ -37,9 +39,11 @@ def watched(make_settings: Callable[..., Settings], registry: PlainRegistry) -> 
     world.close()
 
 
-def policy(site: Site, *targets: dict[str, Any], events: tuple[str, ...] = ("PUSH_ARTIFACT", "DELETE_ARTIFACT")) -> str:
+def policy(
+    site: Site, *targets: dict[str, Any], events: tuple[str, ...] = ("PUSH_ARTIFACT", "DELETE_ARTIFACT"), name: str = "ci"
+) -> str:
     """A path."""
-    body = {"name": "ci", "enabled": True, "event_types": list(events), "targets": [{"type": "http"} | one for one in targets]}
+    body = {"name": name, "enabled": True, "event_types": list(events), "targets": [{"type": "http"} | one for one in targets]}
     made = site.world.api("POST", f"/projects/{site.project}/webhook/policies", "admin", json=body)
     assert made.status_code == 201, made.text
     return str(made.headers["Location"]).removeprefix("/api/v2.0")
@@ -161,6 +165,33 @@ def test_what_nobody_takes_is_told_again_when_somebody_asks(watched: Site, hooke
     assert hooked.told[-1].json == hooked.told[0].json
     assert watched.world.api("GET", again.headers["Location"].removeprefix("/api/v2.0") + "/tasks", "admin").status_code == 200
     assert [one["trigger"] for one in executions(watched, path)] == ["MANUAL", "EVENT"]
+
+
+def test_how_long_it_is_tried() -> None:
+    """As docs/webhooks.md says."""
+    pauses = sum((queue.pause(runs) for runs in range(1, tasks.ATTEMPTS)), timedelta())
+    assert timedelta(hours=4) < pauses < timedelta(hours=4.5)
+
+
+def test_an_address_that_is_a_secret_stands_in_no_log(watched: Site, hooked: Hook) -> None:
+    """Whoever knows the address of a chat can write there."""
+    addresses = dict.fromkeys(("slack", "wecom"), f"{hooked.url}/canary?key=canary")
+    path = policy(watched, *({"type": type_, "address": address} for type_, address in addresses.items()))
+    with hook() as gone:
+        away = policy(watched, {"type": "slack", "address": f"{gone.url}/canary"}, name="away")
+    hooked.status = 400
+    assert watched.put("v1", watched.manifest()).status_code == 201
+    for _ in range(tasks.ATTEMPTS):
+        work(watched)
+        due(watched)
+    for policy_path in (path, away):
+        (execution,) = executions(watched, policy_path)
+        here = f"{policy_path}/executions/{execution['id']}/tasks"
+        listed = watched.world.api("GET", here, "admin")
+        logs = [watched.world.api("GET", f"{here}/{task['id']}/log", "admin").text for task in listed.get_json()]
+        assert "127.0.0.1" in execution["status_message"]
+        assert all("127.0.0.1" in log for log in logs)
+        assert "canary" not in f"{execution}{listed.text}{logs}"
 
 
 def test_a_policy_is_tried(watched: Site, hooked: Hook) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from authsvc.core import kept, outgoing
+from authsvc.core import connections, kept, outgoing
 from authsvc.core.errors import Unavailable
 from authsvc.core.kept import Kept
 from authsvc.core.outgoing import ask_json
@@ -88,7 +88,7 @@ def trust(world: World, issuer: str, name: str = "silent") -> None:
 
 def test_a_silent_issuer_is_asked_once(town: World, issuer: CiIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whatever crowd, with whatever tokens; each is told so, and none is let in."""
-    monkeypatch.setattr(outgoing, "_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(outgoing, "TIMEOUT", (0.5, 0.5))
     monkeypatch.setattr(kept, "_PAUSE", 3600)  # however long this test takes
     with listening() as silent:
         url = f"http://127.0.0.1:{silent.port}"
@@ -121,17 +121,17 @@ def test_an_answer_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_what_is_opened_after_the_end_is_closed(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """The time may be over while a name is looked up, or a connection made."""
-    looked_up = outgoing._looked_up
+    looked_up = connections._looked_up
 
     def late(*asked: Any) -> Any:
         adapter.hang_up()
         return looked_up(*asked)
 
-    monkeypatch.setattr(outgoing, "_looked_up", late)
+    monkeypatch.setattr(connections, "_looked_up", late)
     with listening() as server, outgoing.session(LOOPBACK, verify=False) as session:
         adapter: Any = session.get_adapter("http://x")
         with pytest.raises(outgoing.FAILURES):
-            session.get(f"{scheme}://127.0.0.1:{server.port}/x", timeout=outgoing._TIMEOUT)
+            session.get(f"{scheme}://127.0.0.1:{server.port}/x", timeout=connections.TIMEOUT)
 
 
 def test_name_servers_that_are_silent_hold_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,16 +144,16 @@ def test_name_servers_that_are_silent_hold_nobody(monkeypatch: pytest.MonkeyPatc
         return real(host, *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
-    monkeypatch.setattr(outgoing, "_lookups", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(connections, "_lookups", threading.BoundedSemaphore(2))
     with listening() as server:
         for _ in range(2):
             with pytest.raises(TimeoutError, match="no name server"):
-                outgoing.connect("slow.example", server.port, LOOPBACK, 0.05)
+                connections.connect("slow.example", server.port, LOOPBACK, 0.05)
         with pytest.raises(TimeoutError, match="too many"):
-            outgoing.connect("127.0.0.1", server.port, LOOPBACK, 5)
+            connections.connect("127.0.0.1", server.port, LOOPBACK, 5)
         silent.set()
-        eventually(lambda: outgoing._lookups._value == 2)
-        outgoing.connect("127.0.0.1", server.port, LOOPBACK, 5).close()
+        eventually(lambda: connections._lookups._value == 2)
+        connections.connect("127.0.0.1", server.port, LOOPBACK, 5).close()
 
 
 def test_a_silent_part_is_looked_at_once(town: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Where a directory can be."""
 
-from authsvc.core.outgoing import allowed
+from authsvc.core.connections import allowed
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 
