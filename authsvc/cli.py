@@ -16,6 +16,7 @@ import authsvc.backup.commands
 import authsvc.configuration.commands
 import authsvc.declared.commands
 import authsvc.doctor.commands
+import authsvc.gc.commands
 import authsvc.inbox.commands
 import authsvc.nodes.commands
 import authsvc.projects.commands
@@ -41,6 +42,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.authn.backends.ldap.commands.COMMANDS,
     authsvc.authn.backends.keyless.commands.COMMANDS,
     authsvc.artifacts.commands.COMMANDS,
+    authsvc.gc.commands.COMMANDS,
     authsvc.quota.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
     authsvc.nodes.commands.COMMANDS,

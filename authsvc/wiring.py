@@ -148,6 +148,7 @@ JOBS: dict[str, Job] = {
     authsvc.audit.tasks.KIND: Job(authsvc.audit.tasks.purge, kept=10),
     authsvc.backup.tasks.KIND: Job(authsvc.backup.tasks.back_up, attempts=3, is_here=authsvc.backup.tasks.is_here),
     authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect),
+    authsvc.gc.tasks.SWEEP: Job(authsvc.gc.tasks.sweep_due, kept=10),
     authsvc.registries.tasks.KIND: Job(authsvc.registries.tasks.check_health),
     **dict.fromkeys(
         (authsvc.notification.service.KIND, authsvc.notification.deliveries.SLACK),
@@ -166,6 +167,7 @@ EVERY: dict[str, Callable[[Settings], int]] = {
     "LDAP_REREAD": lambda settings: settings.ldap_reread_seconds,
     "OIDC_CHECK": lambda settings: settings.oidc_check_seconds,
     authsvc.backup.tasks.KIND: authsvc.backup.tasks.seconds,
+    authsvc.gc.tasks.SWEEP: lambda _: authsvc.gc.tasks.SWEEP_SECONDS,
     authsvc.registries.tasks.KIND: lambda _: 5 * 60,
     "PURGE": lambda _: 6 * 3600,
     "PURGE_DECISIONS": lambda _: 6 * 3600,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from authsvc.artifacts import damage
@@ -10,7 +12,9 @@ from authsvc.artifacts.tasks import INSIST
 from authsvc.core.console import on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.settings import Settings
+from authsvc.jobs import service as jobs
 from authsvc.jobs import waiting
+from authsvc.jobs.models import MANUAL, Execution
 
 
 @click.command()
@@ -19,7 +23,12 @@ from authsvc.jobs import waiting
 @click.pass_obj
 def reconcile(settings: Settings, timeout: int, forget: bool) -> None:
     """Compare the index with the registry and mend what notifications lost; the worker does it, this waits."""
-    waiting.run(settings, "RECONCILE", timeout, {INSIST: True} if forget else None)
+    waiting.run(settings, partial(_start, forget), timeout)
+
+
+def _start(forget: bool) -> Execution:
+    insisting = {INSIST: True}
+    return jobs.launch("RECONCILE", MANUAL, payload=insisting) if forget else jobs.launch_once("RECONCILE", MANUAL)
 
 
 @click.command()

@@ -19,6 +19,7 @@ from authsvc.distribution.client import RegistryClient, Unreadable
 from authsvc.distribution.manifest import OCI_MANIFEST
 
 _EMPTY = b"{}"
+LARGEST = 4096  # bytes that a marker may have
 
 
 def is_there(client: RegistryClient) -> bool:
@@ -37,6 +38,12 @@ def is_there(client: RegistryClient) -> bool:
         pass
     make(client)
     return True
+
+
+def known() -> str:
+    """The digest of the marker that was made last, "" if none was."""
+    with reading():
+        return db.session.scalar(select(StorageMarker.digest)) or ""
 
 
 def must_answer(client: RegistryClient) -> None:

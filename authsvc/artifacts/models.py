@@ -187,6 +187,22 @@ class Forgotten(Base):
     __table_args__ = ()
 
 
+class Condemned(Base):
+    """A blob that nothing needed when somebody looked, on its way out of the registry's storage (`artifacts.condemned`). `size`:
+    its bytes there; `execution_id`: of the collection that condemned it; `sweeper`: the process that deletes it, since
+    `claimed_at`; "" and None if none does."""
+
+    __tablename__ = "condemned_blobs"
+
+    digest: Mapped[str] = mapped_column(String(135), primary_key=True)
+    size: Mapped[int]
+    condemned_at: Mapped[datetime] = mapped_column(index=True)
+    execution_id: Mapped[int]
+    sweeper: Mapped[str] = mapped_column(String(128), default="")
+    claimed_at: Mapped[datetime | None]
+    __table_args__ = ()
+
+
 class StorageMarker(Base):
     """What we have put into the registry's storage to know it again (`artifacts.marker`); one row."""
 

@@ -24,8 +24,8 @@ from authsvc.core.errors import DomainError, NotFound, Unavailable
 from authsvc.core.faults import is_outage
 from authsvc.core.names import is_repository, is_tag, project_of
 from authsvc.distribution.client import RegistryClient, Unreadable
+from authsvc.distribution.directory import ELSEWHERE, Directory
 from authsvc.distribution.manifest import Manifest, ManifestInvalid
-from authsvc.distribution.storage import ELSEWHERE, Directory
 from authsvc.projects.models import Project
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository

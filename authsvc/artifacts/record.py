@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from authsvc.artifacts import accessories, indexes, listing, usage
+from authsvc.artifacts import accessories, condemned, indexes, listing, usage
 from authsvc.artifacts.models import Accessory, Artifact, ArtifactBlob, ArtifactLabel, ArtifactReference, Blob, Tag
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
@@ -59,6 +59,7 @@ def find(repository: Repository, digest: str) -> Artifact | None:
 
 def _add_blobs(owner: Artifact, manifest: Manifest) -> None:
     stored = {blob.digest: blob for blob in manifest.stored}
+    condemned.spare(stored)
     known = set(db.session.scalars(select(Blob.digest).where(Blob.digest.in_(stored))))
     for digest in sorted(stored.keys() - known):  # in one order for everybody, so that no two wait for each other
         insert_fixed(Blob, digest=digest, size=stored[digest].size, media_type=stored[digest].media_type)

@@ -16,7 +16,7 @@ from typing import IO
 from authsvc.backup.files import Hashed, KeepGoing, Log, sync
 from authsvc.backup.keys import Identities, Recipients
 from authsvc.core.errors import PreconditionFailed
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 
 _UPLOADS = "_uploads"  # under way; their clients begin anew
 

@@ -36,6 +36,14 @@ def insert_fixed(model: type[Base], **values: Any) -> None:
         db.session.execute(statement.on_conflict_do_nothing())
 
 
+def insert_missing(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same for many rows, in one statement."""
+    if family() == "mariadb":
+        db.session.execute(_INSERTS[family()](model).prefix_with("IGNORE"), rows)
+    else:
+        db.session.execute(_INSERTS[family()](model).on_conflict_do_nothing(), rows)
+
+
 def _keep(model: type[Base], statement: mysql.Insert) -> mysql.Insert:
     """MariaDB's INSERT that keeps the duplicate that it meets, and says so by its "last id".
 

@@ -61,6 +61,7 @@ class Settings:
     login_window_seconds: int = 300
     registrations_per_address: int = 10
     reconcile_seconds: int = 900
+    gc_grace_seconds: int = 7200
     ldap_reread_seconds: int = 900
     oidc_check_seconds: int = 900
     oidc_grace_seconds: int = 3600
@@ -234,7 +235,7 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     ):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
-    for name in ("credential_cache_seconds", "oidc_grace_seconds", "identity_days", "backup_hours"):
+    for name in ("credential_cache_seconds", "gc_grace_seconds", "oidc_grace_seconds", "identity_days", "backup_hours"):
         if getattr(settings, name) < 0:
             yield f"{name} must be at least 0"
     if not 0 <= settings.traces_percent <= 100:

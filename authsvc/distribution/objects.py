@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
@@ -15,6 +16,9 @@ from authsvc.core.db import must_be_free
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.driver import Driver
 from authsvc.distribution.storage import nothing
+
+if TYPE_CHECKING:  # it is there for types only
+    from obstore import ObjectMeta
 
 _AT_ONCE = 1000  # objects
 _ANSWER = re.compile(r"<Code>(\w+)</Code>.*?<Message>([^<]{0,300})", re.DOTALL)
@@ -49,9 +53,36 @@ class Objects:
         Raises:
             Unavailable
         """
+        for batch in self.batches(prefix):
+            yield from (found["path"] for found in batch)
+
+    def batches(self, prefix: str = "") -> Iterator[Sequence[ObjectMeta]]:
+        """All objects below a path, some at a time: path, size and when each was written.
+
+        Raises:
+            Unavailable
+        """
         with self.answering():
-            for batch in self.store.list(prefix or None):
-                yield from (found["path"] for found in batch)
+            listed = iter(self.store.list(prefix or None))
+        while True:
+            with self.answering():  # and not while somebody works on what it answered
+                batch = next(listed, None)
+            if batch is None:
+                return
+            yield batch
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """An object of at most so many bytes; None if there is none, or it is larger.
+
+        Raises:
+            Unavailable
+        """
+        try:
+            with self.answering():
+                found = self.store.get(path)
+                return bytes(found.bytes()) if found.meta["size"] <= limit else None
+        except FileNotFoundError:
+            return None
 
     def below(self, prefix: str = "") -> list[str]:
         """The names of what looks like directories there.

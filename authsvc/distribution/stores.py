@@ -9,7 +9,8 @@ from authsvc.core.own import own
 from authsvc.core.settings import Settings
 from authsvc.distribution import driver
 from authsvc.distribution.bucket import Bucket
-from authsvc.distribution.storage import ELSEWHERE, Directory, Storage
+from authsvc.distribution.directory import ELSEWHERE, Directory
+from authsvc.distribution.storage import Storage
 
 
 def of(settings: Settings) -> Storage:

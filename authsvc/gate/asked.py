@@ -57,6 +57,14 @@ class Asked:
         return self.kind is Kind.UPLOAD and self.method == "DELETE" and bool(self.reference)
 
     @property
+    def pushed(self) -> str:
+        """The digest of a blob that is asked for in order to push: whether it is there, or to be mounted, or at the end of its
+        upload. Who pulls does not ask before."""
+        if self.kind is Kind.BLOB and self.method == "HEAD":
+            return self.reference
+        return self.digest if self.kind is Kind.UPLOAD and self.method in ("POST", "PUT") else ""
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """What it needs on its repository. Whoever may upload may give up."""
         return _ACTIONS["PATCH" if self.is_cancel else self.method]

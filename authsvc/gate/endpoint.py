@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from flask import Flask
 
+from authsvc.artifacts import condemned
 from authsvc.authn.authenticators import Guessable, fingerprint
 from authsvc.authn.snapshot import Snapshot
 from authsvc.core import origin
@@ -58,7 +59,7 @@ class GateEndpoint:
     """The WSGI application, ahead of Flask."""
 
     def __init__(self, app: Flask, gate: Gate) -> None:
-        self._gate = gate
+        self._app, self._gate = app, gate
         self._recorder = decisions.Recorder(app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -108,9 +109,20 @@ class GateEndpoint:
                 check_passing(self._gate.checks, caller, asked, project, snapshot, told)
         except Refused as refused:
             return self._refuse(refused, caller, asked, snapshot, environ)
+        self._spare(asked, snapshot)
         if caller.token is not None and not asked.is_cancel:
             return _LET_IN, [_NO_LENGTH]
         return _LET_IN, [_NO_LENGTH, ("X-Gate-Authorization", self._token(caller, asked, header, snapshot))]
+
+    def _spare(self, asked: Asked, snapshot: Snapshot) -> None:
+        """Whoever asks for a blob in order to push may go by the answer: it stays, or is gone before he gets it.
+
+        Raises:
+            Unavailable: it does not get gone.
+        """
+        if (digest := asked.pushed) and snapshot.execute(condemned.FIND, {"digest": digest}).first() is not None:
+            with self._app.app_context():
+                condemned.rescue([digest])
 
     def _token(self, caller: Caller, asked: Asked, header: str, snapshot: Snapshot) -> str:
         """A registry token, for who came with a password, or with a token that is enough for us and not for the registry: for

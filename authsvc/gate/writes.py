@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authsvc.artifacts import journal, record, removal, settling
+from authsvc.artifacts import condemned, journal, record, removal, settling
 from authsvc.artifacts.intake import describe, store
 from authsvc.artifacts.models import Intent
 from authsvc.artifacts.sizes import measured
@@ -19,8 +19,8 @@ from authsvc.core.errors import Unavailable
 from authsvc.core.failpoints import failpoint
 from authsvc.distribution.client import Refused as RefusedByRegistry
 from authsvc.distribution.client import RegistryClient, Unreadable
+from authsvc.distribution.directory import ELSEWHERE, Directory
 from authsvc.distribution.manifest import Manifest
-from authsvc.distribution.storage import ELSEWHERE, Directory
 from authsvc.gate import decisions
 from authsvc.gate.asked import Asked
 from authsvc.gate.callers import Caller
@@ -45,6 +45,7 @@ class Writer:
             RefusedByRegistry: it will not have it, say because a blob is missing.
             Unavailable: the registry does not answer, or somebody else does not get done with the same tag.
         """
+        condemned.rescue([blob.digest for blob in manifest.stored])
         manifest = measured(self.client, asked.repository, manifest)
         intent_id = self._let_in(caller, asked, project, snapshot, manifest)
         try:

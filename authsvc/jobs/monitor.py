@@ -35,6 +35,7 @@ HARBOR_QUEUES = (
 )
 OUR_QUEUES = (
     "BACKUP",
+    "GARBAGE_SWEEP",
     "LDAP_REREAD",
     "OIDC_CHECK",
     "PURGE",

@@ -165,12 +165,9 @@ def upkeep_blueprint(name: str, path: str, upkeep: Upkeep, resource: Resource) -
         db.session.commit()
         return started_id
 
-    not_served = made.alt_response(501, description=upkeep.missing) if upkeep.missing else lambda view: view
-
     @made.post("/schedule")
     @made.arguments(ScheduleSchema)
     @made.response(201)
-    @not_served
     def create_schedule(body: dict[str, Any]) -> Any:
         run_id = change(require_system(Action.CREATE, resource), body)
         return None, 201, {"Location": f"{PREFIX}{path}/{run_id}"}
@@ -178,7 +175,6 @@ def upkeep_blueprint(name: str, path: str, upkeep: Upkeep, resource: Resource) -
     @made.put("/schedule")
     @made.arguments(ScheduleSchema)
     @made.response(200)
-    @not_served
     def update_schedule(body: dict[str, Any]) -> None:
         change(require_system(Action.UPDATE, resource), body)
 
@@ -186,4 +182,4 @@ def upkeep_blueprint(name: str, path: str, upkeep: Upkeep, resource: Resource) -
 
 
 purge_blueprint = upkeep_blueprint("purge", "/system/purgeaudit", Upkeep(purge.KIND, purge.checked), Resource.PURGE_AUDIT)
-gc_blueprint = upkeep_blueprint("gc", "/system/gc", Upkeep(gc.KIND, gc.checked, gc.MISSING), Resource.GARBAGE_COLLECTION)
+gc_blueprint = upkeep_blueprint("gc", "/system/gc", Upkeep(gc.KIND, gc.checked), Resource.GARBAGE_COLLECTION)

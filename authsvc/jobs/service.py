@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -142,6 +142,22 @@ def metrics(execution_ids: Iterable[int]) -> dict[int, dict[str, int]]:
 def conclude(execution: Execution) -> None:
     """An execution that has no tasks has nothing to do, and is done."""
     refresh(execution.id)
+
+
+def say(execution_id: int, values: Mapping[str, Any]) -> None:
+    """Let an execution say something of itself, whatever it said there before."""
+    _change(execution_id, lambda said: {**said, **values})
+
+
+def add(execution_id: int, amounts: Mapping[str, int]) -> None:
+    """Add to numbers that an execution says of itself; nobody minds if it was forgotten."""
+    _change(execution_id, lambda said: {**said, **{name: said.get(name, 0) + amount for name, amount in amounts.items()}})
+
+
+def _change(execution_id: int, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    execution = db.session.get(Execution, execution_id, with_for_update=True, populate_existing=True)
+    if execution is not None:
+        execution.extra_attrs = change(execution.extra_attrs)
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

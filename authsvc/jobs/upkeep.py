@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from authsvc.core.errors import Conflict, NotServed
+from authsvc.core.errors import Conflict
 from authsvc.jobs import cron, schedules, service
 from authsvc.jobs.models import MANUAL, SYSTEM, Execution, Schedule
 from authsvc.jobs.schemas import schedule_object
@@ -16,12 +16,10 @@ from authsvc.jobs.schemas import schedule_object
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """One of them: its kind in `wiring.JOBS`; `parse` checks its parameters and returns what is kept of them; `missing` says
-    why it cannot be run now, if it cannot."""
+    """One of them: its kind in `wiring.JOBS`; `parse` checks its parameters and returns what is kept of them."""
 
     kind: str
     parse: Callable[[Mapping[str, Any]], dict[str, Any]]
-    missing: str = ""
 
     def start(self, parameters: Mapping[str, Any]) -> Execution:
         """Run it now.
@@ -29,11 +27,8 @@ class Upkeep:
         Raises:
             BadRequest: the parameters.
             Conflict: it runs already.
-            NotServed
         """
         kept = self.parse(parameters)
-        if self.missing:
-            raise NotServed(self.missing)
         if not service.may_start(self.kind):
             raise Conflict(f"{self.kind} is running already")
         return service.launch(self.kind, MANUAL, payload=kept, extra_attrs=kept)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import click
 from sqlalchemy import select
@@ -14,22 +14,22 @@ from sqlalchemy import select
 from authsvc.core.base import create_base
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.settings import Settings
-from authsvc.jobs import service as jobs
-from authsvc.jobs.models import FINAL, MANUAL, SUCCESS, Task
+from authsvc.jobs.models import FINAL, SUCCESS, Execution, Task
 
 timeout_option = click.option("--timeout", default=600, show_default=True, help="seconds to wait for the worker")
 
 
-def run(settings: Settings, kind: str, timeout: int, payload: Mapping[str, Any] | None = None) -> NoReturn:
-    """Launch a job of `wiring.JOBS` with what it is to know, print its result as JSON and exit, with 1 if it failed.
+def run(settings: Settings, start: Callable[[], Execution], timeout: int) -> NoReturn:
+    """Start an execution of one task, print its result as JSON and exit, with 1 if it failed.
 
     Raises:
         click.ClickException: no worker got it done in time.
+        Whatever `start` raises.
     """
     app = create_base(settings)
     with app.app_context():
         with transaction():
-            execution_id = (jobs.launch(kind, MANUAL, payload=payload) if payload else jobs.launch_once(kind, MANUAL)).id
+            execution_id = start().id
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with reading():

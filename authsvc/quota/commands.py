@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from authsvc.core.console import actor, on_database, output_option, show
 from authsvc.core.db import db
 from authsvc.core.settings import Settings
+from authsvc.jobs import service as jobs
 from authsvc.jobs import waiting
+from authsvc.jobs.models import MANUAL
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.quota import service
@@ -41,7 +45,7 @@ def set_quota(project: str, limit: int) -> None:
 @click.pass_obj
 def recompute(settings: Settings, timeout: int) -> None:
     """Count anew from the index what every project stores; the worker does it, this waits."""
-    waiting.run(settings, "RECOMPUTE_QUOTA", timeout)
+    waiting.run(settings, partial(jobs.launch_once, "RECOMPUTE_QUOTA", MANUAL), timeout)
 
 
 COMMANDS = (quota,)

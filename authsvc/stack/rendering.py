@@ -18,7 +18,7 @@ from authsvc.core.errors import DomainError
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
 from authsvc.distribution import driver
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 from authsvc.stack import parts, tls
 from authsvc.stack.parts import SOURCE
 from authsvc.token.keys import KeyStore

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 import authsvc
+from authsvc.artifacts import condemned
 from authsvc.artifacts.models import Artifact, Blob, Damage, Intent
 from authsvc.authn.configuration import auth_mode
 from authsvc.backup import service as backups
@@ -133,6 +134,9 @@ def _work(now: datetime) -> Families:
     yield _many("tidegate_inbox_events", "Events of registries that are not recorded", ["status"], counts)
     oldest = found.get(PENDING, (0, now))[1]
     yield _one("tidegate_inbox_oldest_seconds", "For how long an event has waited", max(0.0, (now - oldest).total_seconds()))
+    blobs, size = condemned.waiting()
+    yield _one("tidegate_condemned_blobs", "Blobs that nothing needs, to be deleted when their grace time is over", blobs)
+    yield _one("tidegate_condemned_bytes", "The bytes of these blobs", size)
     for name, says, table in (
         ("tidegate_damages", "Tags and digests that cannot be read", Damage.repository),
         ("tidegate_unfinished_writes", "Writes of manifests that have not come to an end", Intent.id),

@@ -16,7 +16,7 @@ from authsvc.core.base import create_base
 from authsvc.core.db import Base, db, transaction
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 from authsvc.stack.prepare import prepare
 from authsvc.users import service as users
 

@@ -18,7 +18,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import Conflict, PreconditionFailed
 from authsvc.core.layout import Layout
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 from tests.backup.house import BLOBS, LINKS, Ended, House, digest_of, prepared, rows
 
 

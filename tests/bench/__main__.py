@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.big import Size
+from tests.bench.collecting import collecting
+from tests.bench.collecting import table as table_of_collections
 from tests.bench.directories import directories
 from tests.bench.gate import gate
 from tests.bench.long_lists import long_lists, table
@@ -23,12 +25,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", default="10,1000,100000", help="numbers of projects to compare (default 10,1000,100000)")
     parser.add_argument(
         "--only",
-        choices=["tokens", "directories", "gate", "lists"],
-        help="tokens; logins by directory, a silent one, and guesses; the gate's decisions, manifests and large layers; long lists, which"
-        " are measured only when they are asked for, in a large installation that is made first",
+        choices=["tokens", "directories", "gate", "lists", "gc"],
+        help="tokens; logins by directory, a silent one, and guesses; the gate's decisions, manifests and large layers; what is measured"
+        " only when it is asked for: long lists, in a large installation that is made first, and garbage collection",
     )
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="for long lists")
     parser.add_argument("--pages", type=int, default=100, help="how often each list is asked for (default 100)")
+    parser.add_argument("--blobs", type=int, default=20_000, help="how many are collected; a tenth from a bucket (default 20000)")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a ratio misses its aim by more than 25 %%")
     return parser.parse_args()
@@ -40,11 +43,19 @@ def _lists(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _collecting(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="tidegate-gc-") as directory:
+        print(table_of_collections(list(collecting(Path(directory), arguments.blobs, arguments.blobs // 10))))
+    return 0
+
+
 def main() -> int:
     """Measure, print, and return the exit status: 1 if a request failed, or if `--check` finds a ratio far off."""
     arguments = _arguments()
     if arguments.only == "lists":
         return _lists(arguments)
+    if arguments.only == "gc":
+        return _collecting(arguments)
     for program in ("wrk", "nginx", "docker-registry"):
         require(program, program)
     options = Options(arguments.seconds, arguments.rounds, [int(size) for size in arguments.sizes.split(",")])

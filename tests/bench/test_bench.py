@@ -9,6 +9,8 @@ import pytest
 
 from tests.bench.big import SMALL
 from tests.bench.cases import EMPTY_GRANIAN, SECRET
+from tests.bench.collecting import Collected, collecting
+from tests.bench.collecting import table as collected
 from tests.bench.gate import by_size
 from tests.bench.lists import Timed, questions
 from tests.bench.load import Measured, parse
@@ -59,6 +61,14 @@ def test_a_small_run_asks_for_every_list(tmp_path: Path, request: pytest.Fixture
     lines = table([*rows, slow]).splitlines()
     assert lines[-3] == f"| /slow | admin | 1.0 | {AIM + 1}.0 | 1.0 | MISSED |"
     assert lines[-1].endswith(f"of {len(rows) + 1} lists within {AIM} ms.")
+
+
+def test_garbage_is_collected_from_both_kinds_of_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    rows = list(collecting(tmp_path, 20, 4))
+    assert [(row.where, row.workers) for row in rows] == [("directory", 0), ("directory", 1), ("directory", 4), ("bucket", 1)]
+    missed = collected([*rows, Collected("bucket", 1, 99, 100)])
+    assert missed.splitlines()[-1] == "| bucket | 1 | 99 |  | 100: MISSED |"
 
 
 def test_wrk_reports_are_read() -> None:

@@ -14,7 +14,7 @@ from authsvc.core.errors import PreconditionFailed, Unavailable
 from authsvc.distribution import driver, stores
 from authsvc.distribution.bucket import Bucket
 from authsvc.distribution.client import RegistryClient
-from authsvc.distribution.storage import ELSEWHERE, Directory
+from authsvc.distribution.directory import ELSEWHERE, Directory
 from tests.support.ports import free_ports
 from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.s3 import S3, s3

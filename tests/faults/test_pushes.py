@@ -13,7 +13,7 @@ from sqlalchemy import select
 from authsvc.artifacts.models import Damage, Intent
 from authsvc.core.db import db, reading
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import ELSEWHERE
+from authsvc.distribution.directory import ELSEWHERE
 from authsvc.wsgi import Front
 from tests.faults.conftest import Storage
 from tests.gate.conftest import Site

@@ -14,7 +14,7 @@ from authsvc.artifacts.models import Artifact, Blob, Damage, Tag
 from authsvc.artifacts.reconcile import Implausible, Report
 from authsvc.core.db import db, transaction
 from authsvc.distribution.client import Unreadable
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 from tests.faults.conftest import Storage
 from tests.support.registry import digest_of
 from tests.webhook.test_recorder import Recorder

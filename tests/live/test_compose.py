@@ -27,7 +27,11 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 SERVICES = ("registry", "authsvc", "webhook", "worker", "nginx")
-FULL = {"COMPOSE_PROFILES": "full", "TIDEGATE_DATABASE_URL": "postgresql://tidegate@postgres/tidegate"}
+FULL = {
+    "COMPOSE_PROFILES": "full",
+    "TIDEGATE_DATABASE_URL": "postgresql://tidegate@postgres/tidegate",
+    "TIDEGATE_GC_GRACE_SECONDS": "0",
+}
 SLOW = 180.0  # seconds
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(bool(containers.reason()), reason=containers.reason())]
@@ -205,6 +209,15 @@ def test_a_backup_comes_back(running: Installation, record_property: Callable[[s
         compose.run("exec", "-T", "worker", "authsvc", "doctor", "-o", "json", "--at", "nginx", check=False).stdout
     )
     assert [one for one in found if one["status"] == "error"] == []
+
+
+@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+def test_the_worker_deletes_what_nothing_needs(running: Installation) -> None:
+    kept, gone = (running.client.push("library/well", tag, tag) for tag in ("kept", "gone"))
+    assert running.stack.api("DELETE", f"/projects/library/repositories/well/artifacts/{gone}").status_code == 200
+    told = json.loads(running.compose.run("exec", "-T", "worker", "authsvc", "gc").stdout)
+    assert told["purged_blobs"] >= 3, told
+    assert running.client.manifest("library/well", "kept").headers["Docker-Content-Digest"] == kept
 
 
 VALUES = """

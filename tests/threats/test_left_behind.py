@@ -14,7 +14,7 @@ from authsvc.artifacts import journal, settling
 from authsvc.artifacts.journal import Write
 from authsvc.core.errors import NotFound
 from authsvc.core.settings import Settings
-from authsvc.distribution.storage import Directory
+from authsvc.distribution.directory import Directory
 from authsvc.projects import service as projects
 from authsvc.wsgi import Front
 from tests.gate.conftest import Site
