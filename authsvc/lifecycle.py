@@ -53,7 +53,9 @@ def take_place(creator: Principal, name: str) -> Place:
 
     def open_() -> int:
         projects.require_free(name)
-        return journal.close(0, name, creator.name).id
+        intent = journal.close(0, name, creator.name)
+        projects.require_free(name)  # whoever held it until this moment may have made it
+        return intent.id
 
     let_go()
     place = Place(name, settling.enter(None, open_, what="project"))
@@ -167,15 +169,22 @@ def _delete_with_all(actor: str, project: Project) -> None:
 
 def delete_repository(actor: str, client: RegistryClient, name: str, project_id: int) -> None:
     """Delete a repository of a project and all that is in it; outside of transactions. Its layers can be had by nobody
-    afterwards, unless somebody pushes to it at the same moment.
+    afterwards, unless somebody pushes to it at the same moment: what is recorded by then stays, and the repository with it.
 
     Raises:
         NotFound: its project is gone.
         Unavailable: the registry does not answer; what was deleted until then is gone, the rest stays.
     """
+
+    def open_() -> int:
+        intent = journal.close(project_id, name, actor)
+        if not removal.is_empty(name):
+            raise journal.Held(None)
+        return intent.id
+
     removal.empty(actor, client, name, project_id)
     try:
-        intent_id = settling.enter(client, lambda: journal.close(project_id, name, actor).id, wait=0)
+        intent_id = settling.enter(client, open_, wait=0)
     except settling.Occupied:
         _forget_repository(actor, name, project_id)
         return
@@ -190,7 +199,7 @@ def _forget_repository(actor: str, name: str, project_id: int, intent_id: int = 
         if intent_id:
             journal.finish(intent_id, "")
         audit.record(actor, "delete", "repository", name, project_id=project_id)
-        if (found := repositories.lock(name)) is not None:
+        if (found := repositories.lock(name)) is not None and removal.is_empty(name):
             db.session.delete(found)
 
 

@@ -148,6 +148,12 @@ def empty(actor: str, client: RegistryClient, name: str, project_id: int) -> Non
             _carry_out(client, write, intent_id, _Going((digest,)), "")
 
 
+def is_empty(name: str) -> bool:
+    """Whether no artifact is in a repository; in the caller's transaction."""
+    here = select(Artifact.id).join(Repository, Repository.id == Artifact.repository_id).where(Repository.name == name)
+    return db.session.scalar(here.limit(1)) is None
+
+
 def _begin(write: Write) -> int:
     return journal.begin(write).id
 

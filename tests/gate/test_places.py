@@ -6,13 +6,15 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event, Lock
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from authsvc.artifacts import journal, settling
+from authsvc.artifacts import journal, removal, settling
 from authsvc.artifacts.models import Intent
 from authsvc.core import processes
 from authsvc.core.db import db
@@ -21,6 +23,7 @@ from authsvc.distribution import stores
 from authsvc.distribution.storage import nothing
 from authsvc.projects import service as projects
 from tests.gate.conftest import Site
+from tests.support.registry import digest_of
 
 
 class Slow:
@@ -98,6 +101,51 @@ def test_of_many_who_make_a_project_one_does_and_nothing_is_taken_from_him(site:
     codes = sorted(answer.status_code for answer in answers)
     assert codes == [201] + [409] * 7
     assert (slow.taken, slow.too_late) == (1, 0)
+
+
+def test_a_project_that_was_made_at_this_moment_keeps_what_it_has(
+    site: Site, slow: Slow, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """On servers, where others go on between two statements of ours."""
+    if request.config.getoption("--database") == "sqlite":
+        pytest.skip("one writes at a time")
+    slow.may_end.set()
+    ask = partial(site.world.api, "POST", "/projects", "admin", json={"project_name": "wanted"})
+    close = journal.close
+
+    def close_later(*about: Any) -> Intent:
+        monkeypatch.setattr(journal, "close", close)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(ask).result(60).status_code == 201
+        return close(*about)
+
+    monkeypatch.setattr(journal, "close", close_later)
+    assert ask().status_code == 409
+    assert (slow.taken, slow.too_late) == (1, 0)
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_is_pushed_to_a_repository_while_it_is_deleted_stays(
+    site: Site, slow: Slow, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """The last one may still be under way."""
+    slow.may_end.set()
+    assert site.put("v1", site.manifest("old")).status_code == 201
+    image = site.manifest("new")
+    empty = removal.empty
+
+    def empty_and_push(*about: Any) -> None:
+        empty(*about)
+        assert site.put("v2", image).status_code == 201
+        if goes_on:
+            with site.world.changes():
+                journal.begin(journal.Write(site.project_id, site.repository, "PUT", "v3", "", "developer"))
+
+    monkeypatch.setattr(removal, "empty", empty_and_push)
+    assert site.world.api("DELETE", f"/projects/{site.project}/repositories/app", "admin").status_code == 200
+    assert slow.taken == 0
+    assert site.artifacts() == {"v2": digest_of(image)}
+    assert site.world.api("GET", f"/projects/{site.project}/summary", "admin").get_json()["quota"]["used"]["storage"] > 0
 
 
 def test_whoever_died_holds_up_nobody(site: Site, slow: Slow) -> None:
