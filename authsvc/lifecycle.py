@@ -87,7 +87,7 @@ def create_project(creator: Principal, owner_id: int, place: Place, metadata: Ma
         Unavailable: the place is held no longer.
     """
     project = projects.create(creator.name, owner_id, place.name, metadata)
-    journal.finish(place.intent_id, "")
+    journal.finish(place.intent_id)
     return project
 
 
@@ -151,7 +151,7 @@ def delete_project(actor: str, find: Callable[[], Project], client: RegistryClie
         with transaction():
             project = find()
             hold(project)
-            journal.finish(intent_id, "")
+            journal.finish(intent_id)
             repositories.require_empty(project)
             _delete_with_all(actor, project)
 
@@ -197,7 +197,7 @@ def delete_repository(actor: str, client: RegistryClient, name: str, project_id:
 def _forget_repository(actor: str, name: str, project_id: int, intent_id: int = 0) -> None:
     with transaction():
         if intent_id:
-            journal.finish(intent_id, "")
+            journal.finish(intent_id)
         audit.record(actor, "delete", "repository", name, project_id=project_id)
         if (found := repositories.lock(name)) is not None and removal.is_empty(name):
             db.session.delete(found)

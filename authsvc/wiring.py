@@ -38,6 +38,7 @@ import authsvc.jobs.tasks
 import authsvc.labels.routes
 import authsvc.nodes.models
 import authsvc.notification.deliveries
+import authsvc.notification.quotas
 import authsvc.notification.routes
 import authsvc.notification.service
 import authsvc.notification.tasks
@@ -139,7 +140,7 @@ READ_CHECKS: Sequence[ReadCheck] = []
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS)
 
 # Told of each operation that is audited, in its transaction.
-HEARERS: Sequence[Hear] = [authsvc.notification.deliveries.hear]
+HEARERS: Sequence[Hear] = [authsvc.notification.deliveries.hear, authsvc.notification.quotas.hear]
 
 JOBS: dict[str, Job] = {
     "RECONCILE": Job(authsvc.artifacts.tasks.reconcile),

@@ -176,9 +176,8 @@ def end(intent_id: int) -> bool:
     return bool(result.rowcount)
 
 
-def finish(intent_id: int, operation: str) -> None:
-    """End an intent in the transaction that records its outcome; `operation`: what the audit log says came of it, "" for
-    nothing.
+def finish(intent_id: int) -> Intent:
+    """End an intent in the transaction that records its outcome; before anything of it is recorded.
 
     Raises:
         Unavailable: we were away for so long that somebody else took us for dead and settled it.
@@ -186,12 +185,12 @@ def finish(intent_id: int, operation: str) -> None:
     intent = db.session.get(Intent, intent_id)
     if intent is None or not end(intent_id):
         raise Unavailable(_TOO_LONG, retry_after=1)
-    if operation:
-        note(intent, operation)
+    return intent
 
 
 def note(intent: Intent, operation: str) -> None:
-    """The entry in the audit log for what an intent came to, in the name of whoever asked."""
+    """The entry in the audit log for what an intent came to, in the name of whoever asked; once that is recorded, since others
+    hear of it, too, and look at it."""
     separator = ":" if names.is_tag(intent.reference) else "@"
     resource = f"{intent.repository}{separator}{intent.reference}"
     with coming_from(Origin(intent.address, intent.user_agent, intent.request_id)):

@@ -86,8 +86,10 @@ def _carry_out(client: RegistryClient, write: Write, intent_id: int, going: _Goi
         was_there = _delete(client, write, going.digests)
         failpoint("forwarded")
         with transaction():
-            journal.finish(intent_id, operation if was_there else "")
+            intent = journal.finish(intent_id)
             _forget(write, going.digests)
+            if operation and was_there:
+                journal.note(intent, operation)
             db.session.flush()
             failpoint("recording")
     except (Unavailable, Refused):  # perhaps it is done, and only the answer or our record of it was lost

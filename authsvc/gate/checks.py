@@ -19,7 +19,8 @@ class Refusal:
     """A no. `message` is Harbor's sentence where Harbor has one; `rule` names what decided ("immutable tag rule 7"), and
     `help` says who can do something about it. Clients print all three, and the decision's id.
 
-    `status` and `code` are HTTP's and the registry's (OCI distribution spec, "Error Codes"); `retry_after` in seconds.
+    `status` and `code` are HTTP's and the registry's (OCI distribution spec, "Error Codes"); `retry_after` in seconds; `event`:
+    Harbor's event by which webhooks are told of it.
     """
 
     status: int
@@ -28,6 +29,7 @@ class Refusal:
     rule: str
     help: str = ""
     retry_after: int | None = None
+    event: str = ""
 
 
 class Refused(Exception):

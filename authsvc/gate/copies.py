@@ -17,7 +17,7 @@ from authsvc.artifacts import accessories, service
 from authsvc.artifacts.models import Artifact, ArtifactReference
 from authsvc.authn.snapshot import Snapshot
 from authsvc.core import names
-from authsvc.core.db import db
+from authsvc.core.db import db, transaction
 from authsvc.core.errors import (
     BadRequest,
     Conflict,
@@ -33,6 +33,7 @@ from authsvc.gate.callers import Caller
 from authsvc.gate.checks import ManifestWrite, Refusal, Refused
 from authsvc.gate.writes import Writer
 from authsvc.immutability import service as immutability
+from authsvc.notification import quotas
 from authsvc.projects.models import Project
 from authsvc.quota import service as quota
 from authsvc.rbac.principal import Principal, ProjectRef
@@ -141,7 +142,7 @@ def copy(hand: Hand, source: Repository, artifact: Artifact, target: str) -> str
     db.session.commit()
     read = {piece.digest: hand.read(source_name, piece.digest) for piece in pieces if piece.tags or not piece.present}
     adding = {blob.digest: blob.size for piece in pieces if not piece.present for blob in read[piece.digest][0].stored}
-    _require_room(hand.project, adding)
+    _require_room(hand.who, hand.project, target, adding)
     db.session.commit()
     for piece in pieces:
         if piece.digest not in read:
@@ -154,12 +155,18 @@ def copy(hand: Hand, source: Repository, artifact: Artifact, target: str) -> str
     return digest
 
 
-def _require_room(project: ProjectRef, adding: dict[str, int]) -> None:
+def _require_room(who: Principal, project: ProjectRef, target: str, adding: dict[str, int]) -> None:
     """All of it must fit, said before the first part of it is stored; each part is asked about again when it is its turn."""
     row = db.session.get(Project, project.id)
     if row is None:
         raise NotFound(f"project {project.name} not found")
-    quota.require_room(row, adding)
+    try:
+        quota.require_room(row, adding)
+    except Denied as refused:
+        db.session.rollback()
+        with transaction():
+            quotas.exceeded(project.id, who.name, target, "", refused.message)
+        raise
 
 
 def _pieces(artifact: Artifact, target: Repository | None) -> list[_Piece]:

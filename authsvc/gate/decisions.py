@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from authsvc.gate.asked import Asked
 from authsvc.gate.callers import Caller
 from authsvc.gate.checks import ManifestWrite, Refusal
 from authsvc.gate.models import Decision
+from authsvc.notification import quotas
 
 
 def new_id() -> str:
@@ -75,25 +77,35 @@ def tell(refused: Decision) -> None:
     log.info("refused", decision=refused.id, **{name: getattr(refused, name) for name in names})
 
 
+def keep(refused: Sequence[tuple[Decision, Refusal]]) -> None:
+    """Write refusals, and tell who wants to know of them; in transactions of its own."""
+    with transaction():
+        db.session.add_all(row for row, _ in refused)
+    for row, refusal in refused:
+        if refusal.event == quotas.EXCEEDED:
+            with transaction():
+                quotas.exceeded(row.project_id, row.username, row.repository, row.reference, row.message)
+
+
 class Recorder:
     """Writes decisions in the background, where each must be fast: refusals of reads. Under a flood the oldest are dropped."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._waiting: deque[Decision] = deque(maxlen=_MAX_WAITING)
+        self._waiting: deque[tuple[Decision, Refusal]] = deque(maxlen=_MAX_WAITING)
         self._flusher = Flusher("decisions", _FLUSH_SECONDS, self.flush)
 
-    def note(self, row: Decision) -> None:
+    def note(self, row: Decision, refusal: Refusal) -> None:
         """Write it soon."""
         row.at = utcnow()
         if len(self._waiting) == _MAX_WAITING:
-            log.warning("decision_dropped", decision=self._waiting[0].id)
-        self._waiting.append(row)
+            log.warning("decision_dropped", decision=self._waiting[0][0].id)
+        self._waiting.append((row, refusal))
         self._flusher.start()
 
     def flush(self) -> None:
         """Write what waits."""
         rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if rows:
-            with self._app.app_context(), transaction():
-                db.session.add_all(rows)
+            with self._app.app_context():
+                keep(rows)

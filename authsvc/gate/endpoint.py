@@ -149,7 +149,7 @@ class GateEndpoint:
             project = snapshot.project(asked.project)
             decision = decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal)
             decisions.tell(decision)
-            self._recorder.note(decision)
+            self._recorder.note(decision, refusal)
         body = json.dumps(answers.body(refusal, decision_id))  # ASCII, as headers must be
         headers = [_NO_LENGTH, (_STATUS, str(refusal.status)), ("X-Gate-Body", body)]
         if refused.challenge is not None:

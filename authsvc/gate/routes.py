@@ -14,7 +14,6 @@ from flask import Response, current_app, request
 
 from authsvc.core import origin
 from authsvc.core.api import Blueprint
-from authsvc.core.db import db, transaction
 from authsvc.core.errors import DomainError
 from authsvc.distribution.client import Refused as RefusedByRegistry
 from authsvc.distribution.manifest import MAX_BYTES, OCI_INDEX, ManifestInvalid, parse
@@ -146,8 +145,7 @@ def _refuse(gate: Gate, refused: Refused, caller: Caller | None, asked: Asked | 
         project = gate.callers.snapshots.current().project(asked.project)
         decision = decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal, refused.facts)
         decisions.tell(decision)
-        with transaction():
-            db.session.add(decision)
+        decisions.keep([(decision, refusal)])
     response = Response(orjson.dumps(answers.body(refusal, decision_id)), refusal.status, mimetype="application/json")
     if refused.challenge is not None:
         response.headers["WWW-Authenticate"] = gate.challenge(asked, refused.challenge)

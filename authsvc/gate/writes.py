@@ -53,8 +53,9 @@ class Writer:
             failpoint("forwarded")
             fetched = describe(self.client, asked.repository, manifest)
             with transaction():
-                journal.finish(intent_id, "create")
+                intent = journal.finish(intent_id)
                 store(asked.repository, fetched, asked.reference if names.is_tag(asked.reference) else None, utcnow())
+                journal.note(intent, "create")
                 db.session.flush()
                 failpoint("recording")
         except RefusedByRegistry:

@@ -4,6 +4,7 @@ in their order. They are launched in the transaction of what they tell of: neith
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,9 +35,21 @@ def hear(entry: Entry) -> None:
     event_type = _TYPES.get(entry.operation) if entry.resource_type == "artifact" and entry.succeeded else None
     if event_type is None or entry.project_id is None:
         return
-    policies = _listening(entry.project_id, event_type)
+    policies = listening(entry.project_id, event_type)
     if policies:
-        tell(policies, _event(event_type, entry))
+        name, tag, digest = named(entry)
+        resource = _resource(name, tag, digest)
+        tell(policies, _event(event_type, entry.project_id, entry.username, name, entry.at, resource))
+
+
+def announce(event_type: str, project_id: int, operator: str, place: str, reference: str, said: str) -> None:
+    """Tell in a sentence of what happened in a project, or to a repository there (`place`), in the caller's transaction.
+    `reference`: the tag or digest that it was about, "" if none."""
+    policies = listening(project_id, event_type)
+    if policies:
+        resources = _resource(place, reference, reference if names.is_digest(reference) else "") if reference else ()
+        event = _event(event_type, project_id, operator, place, utcnow(), resources)
+        tell(policies, replace(event, details=events.sentence(said)))
 
 
 def tell(policies: Sequence[WebhookPolicy], event: Event, trigger: str = EVENT) -> list[Execution]:
@@ -44,30 +57,34 @@ def tell(policies: Sequence[WebhookPolicy], event: Event, trigger: str = EVENT) 
     return [_launch(policy, event, trigger) for policy in policies]
 
 
-def _listening(project_id: int, event_type: str) -> list[WebhookPolicy]:
+def listening(project_id: int, event_type: str) -> list[WebhookPolicy]:
+    """The policies by which somebody is told of such events now."""
     here = select(WebhookPolicy).where(WebhookPolicy.project_id == project_id, WebhookPolicy.enabled)
     found = [policy for policy in db.session.scalars(here.order_by(WebhookPolicy.id)) if event_type in policy.event_types]
     return found if found and configuration.value("notification_enable") else []
 
 
-def _event(event_type: str, entry: Entry) -> Event:
-    name, tag, digest = _named(entry)
-    project, repository = db.session.get(Project, entry.project_id), repositories.find(name)
-    settings: Settings = current_app.config["TIDEGATE"]
-    separator = "@" if tag == digest else ":"
+def _event(event_type: str, project_id: int, operator: str, name: str, at: datetime, resources: Sequence[Resource]) -> Event:
+    project, repository = db.session.get(Project, project_id), repositories.find(name)
     return Event(
         type=event_type,
-        occurred=int(entry.at.timestamp()),
-        operator=entry.username,
-        project_id=entry.project_id or 0,
+        occurred=int(at.timestamp()),
+        operator=operator,
+        project_id=project_id,
         repository=name,
         is_public=bool(project and project.public),
-        created=int((repository.creation_time if repository else entry.at).timestamp()),  # the first push makes it
-        resources=(Resource(digest=digest, tag=tag, url=f"{settings.registry_host}/{name}{separator}{tag}"),),
+        created=int(repository.creation_time.timestamp()) if repository else 0,
+        resources=resources,
     )
 
 
-def _named(entry: Entry) -> tuple[str, str, str]:
+def _resource(name: str, tag: str, digest: str) -> Sequence[Resource]:
+    settings: Settings = current_app.config["TIDEGATE"]
+    separator = "@" if tag == digest else ":"
+    return (Resource(digest=digest, tag=tag, url=f"{settings.registry_host}/{name}{separator}{tag}"),)
+
+
+def named(entry: Entry) -> tuple[str, str, str]:
     """Repository, tag (the digest if there is none) and digest of what an entry is about."""
     name, at, digest = entry.resource.partition("@")
     if at:
@@ -109,16 +126,7 @@ def event_of(execution: Execution) -> Event:
 
 def sample(project: Project, policy: WebhookPolicy, operator: str, at: datetime | None = None) -> Event:
     """An event as the first that a policy wants, of an image that does not exist: for trying its targets."""
-    settings: Settings = current_app.config["TIDEGATE"]
-    digest = f"sha256:{'0' * 64}"
     name = f"{project.name}/tidegate-test"
-    return Event(
-        type=policy.event_types[0],
-        occurred=int((at or utcnow()).timestamp()),
-        operator=operator,
-        project_id=project.id,
-        repository=name,
-        is_public=project.public,
-        resources=(Resource(digest=digest, tag="test", url=f"{settings.registry_host}/{name}:test"),),
-        details={"custom_attributes": {"Details": "a test, nothing has happened"}},
-    )
+    resources = _resource(name, "test", f"sha256:{'0' * 64}")
+    event = _event(policy.event_types[0], project.id, operator, name, at or utcnow(), resources)
+    return replace(event, details=events.sentence("a test, nothing has happened"))

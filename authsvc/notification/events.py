@@ -41,6 +41,11 @@ class Event:
         return cls(**dict(said) | {"resources": tuple(Resource(**one) for one in said["resources"])})
 
 
+def sentence(said: str) -> dict[str, Any]:
+    """The details of an event that says something in words."""
+    return {"custom_attributes": {"Details": said}}
+
+
 def data(event: Event) -> dict[str, Any]:
     """Harbor's `event_data`."""
     project, _, name = event.repository.partition("/")

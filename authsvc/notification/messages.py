@@ -72,7 +72,8 @@ def text(event: Event) -> str:
     """An event for people, in a line for each thing."""
     verb = _VERBS.get(event.type)
     if verb is None:
-        return "\n".join([f"{event.type} {event.repository}", *map(str, filter(None, [event.details.get("Details")]))])
+        said = event.details.get("custom_attributes", {}).get("Details", "")
+        return "\n".join(filter(None, [f"{event.type} {event.repository}", said]))
     lines = [f"{event.operator} {verb} {one.url}" for one in event.resources[:_SHOWN]]
     left = len(event.resources) - _SHOWN
     return "\n".join([*lines, *([f"and {left} more"] if left > 0 else [])])

@@ -52,12 +52,16 @@ class Project(Identified, Audited, PolicyRelevant, Base):
 
 
 class StorageUsage(Base):
-    """How many bytes a project stores, each blob once; changed with the index, in the same transaction (`artifacts.usage`)."""
+    """How many bytes a project stores, each blob once; changed with the index, in the same transaction (`artifacts.usage`).
+    `mark`: how full it was when somebody looked last, and `exceeded_at`: when it was last told that something did not fit (room
+    `quota`)."""
 
     __tablename__ = "storage_usage"
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     bytes: Mapped[int] = mapped_column(default=0)
+    mark: Mapped[int] = mapped_column(default=0)
+    exceeded_at: Mapped[datetime | None]
     __table_args__ = (Index("ix_storage_usage_bytes", "bytes", "project_id"),)
 
 

@@ -59,4 +59,4 @@ def _refused(adding: int, used: int, limit: int) -> Refusal | None:
     if message is None:
         return None
     help_ = "delete what is not needed, or ask a system administrator for a higher limit"
-    return Refusal(403, "DENIED", message, f"storage quota of {rules.readable(limit)}", help_)
+    return Refusal(403, "DENIED", message, f"storage quota of {rules.readable(limit)}", help_, event="QUOTA_EXCEED")

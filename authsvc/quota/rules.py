@@ -5,6 +5,7 @@ from __future__ import annotations
 from authsvc.core.errors import BadRequest
 
 UNLIMITED = -1
+MARKS = (85, 95, 100)  # percent of a limit; Harbor tells of the first
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -17,6 +18,18 @@ def refusal(adding: int, used: int, limit: int) -> str | None:
         f"adding {readable(adding)} of storage resource, which when updated to current usage of {readable(used)} "
         f"will exceed the configured upper limit of {readable(limit)}."
     )
+
+
+def mark(used: int, limit: int) -> int:
+    """The highest of the marks that what is used has come to; 0 if it has come to none."""
+    if limit == UNLIMITED:
+        return 0
+    return max((percent for percent in MARKS if 100 * used >= percent * limit), default=0)
+
+
+def warning(percent: int, used: int, limit: int) -> str:
+    """What is told when a mark is passed, in Harbor's words."""
+    return f"quota usage reach {percent}%: resource storage used {readable(used)} of {readable(limit)}"
 
 
 def readable(size: int) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, false, select, update
 from sqlalchemy.orm import joinedload
 
 from authsvc.artifacts import usage
 from authsvc.audit import service as audit
 from authsvc.configuration import service as configuration
-from authsvc.core.db import db
+from authsvc.core.db import db, present
 from authsvc.core.errors import Denied, NotFound
-from authsvc.projects.models import Project
+from authsvc.projects.models import Project, StorageUsage
 from authsvc.quota import rules
+
+SILENCE = timedelta(minutes=10)  # in which a project that is full is told of once
+_BULK: Any = {"execution_options": {"synchronize_session": False}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,31 @@ def require_room(project: Project, sizes: Mapping[str, int], in_flight: int = 0)
     used = usage.used(project.id) + in_flight
     if limit is not None and (message := rules.refusal(adding, used, limit)):
         raise Denied(message)
+
+
+def passed(project_id: int) -> str:
+    """What is to be told of how full a project is, "" if there is nothing new: it has come to a mark for the first time since it
+    held less. In the caller's transaction, which may have changed it."""
+    here = StorageUsage.project_id == project_id
+    standing = select(Project.storage_limit, StorageUsage.bytes, StorageUsage.mark)
+    found = db.session.execute(standing.join(Project, Project.id == StorageUsage.project_id).where(here)).first()
+    if found is None or not configuration.value("quota_per_project_enable"):
+        return ""
+    limit, used, before = found
+    mark = rules.mark(used, limit)
+    if mark == before:
+        return ""
+    changed: Any = db.session.execute(update(StorageUsage).where(here, StorageUsage.mark == before).values(mark=mark), **_BULK)
+    return rules.warning(mark, used, limit) if mark > before and changed.rowcount else ""
+
+
+def is_news(project_id: int) -> bool:
+    """Whether it is to be told now that something did not fit; not if it was told a short while ago. In the caller's
+    transaction."""
+    is_over = StorageUsage.exceeded_at.is_(None) | (StorageUsage.exceeded_at <= present() - SILENCE)
+    mine = update(StorageUsage).where(StorageUsage.project_id == project_id, is_over).values(exceeded_at=present())
+    changed: Any = db.session.execute(mine, **_BULK)
+    return bool(changed.rowcount)
 
 
 def correct(project: Project) -> Drift | None:
