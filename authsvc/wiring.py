@@ -39,6 +39,7 @@ import authsvc.labels.routes
 import authsvc.nodes.models
 import authsvc.notification.deliveries
 import authsvc.notification.quotas
+import authsvc.notification.retention
 import authsvc.notification.routes
 import authsvc.notification.service
 import authsvc.notification.tasks
@@ -158,7 +159,13 @@ JOBS: dict[str, Job] = {
     "PURGE": Job(authsvc.inbox.tasks.purge),
     "PURGE_DECISIONS": Job(authsvc.gate.tasks.purge, kept=10),
     "RECOMPUTE_QUOTA": Job(authsvc.quota.tasks.recompute),
-    "RETENTION": Job(authsvc.retention.tasks.run, exclusive=False, attempts=3, start=authsvc.retention.tasks.start),
+    "RETENTION": Job(
+        authsvc.retention.tasks.run,
+        exclusive=False,
+        attempts=3,
+        start=authsvc.retention.tasks.start,
+        tell=authsvc.notification.retention.finished,
+    ),
     "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
     "PURGE_SECRETS": Job(authsvc.token.tasks.purge),
 }

@@ -165,7 +165,7 @@ def _require_room(who: Principal, project: ProjectRef, target: str, adding: dict
     except Denied as refused:
         db.session.rollback()
         with transaction():
-            quotas.exceeded(project.id, who.name, target, "", refused.message)
+            quotas.exceeded(project.id, who.name, target, refused.message)
         raise
 
 

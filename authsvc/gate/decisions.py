@@ -84,7 +84,7 @@ def keep(refused: Sequence[tuple[Decision, Refusal]]) -> None:
     for row, refusal in refused:
         if refusal.event == quotas.EXCEEDED:
             with transaction():
-                quotas.exceeded(row.project_id, row.username, row.repository, row.reference, row.message)
+                quotas.exceeded(row.project_id, row.username, row.repository, row.message)
 
 
 class Recorder:

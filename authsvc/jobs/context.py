@@ -43,8 +43,8 @@ class Job:
 
     `exclusive`: one run at a time, over all workers. `attempts`: how often a run may fail until the task has; the waits
     between grow. `kept`: so many executions of each vendor are kept. `is_here`: whether a node with these settings can run it.
-    `start`: what a schedule does when it is due, given
-    vendor id and parameters, in a transaction; by default an execution of one task with the parameters as payload.
+    `start`: what a schedule does when it is due, given vendor id and parameters, in a transaction; by default an execution of one
+    task with the parameters as payload. `tell`: tells others what a run has returned, in the transaction that ends it.
     """
 
     run: Callable[[JobContext], dict[str, Any]]
@@ -53,3 +53,4 @@ class Job:
     kept: int = 50
     is_here: Callable[[Settings], bool] = lambda settings: True
     start: Callable[[int, Mapping[str, Any]], object] | None = None
+    tell: Callable[[JobContext, Mapping[str, Any]], None] | None = None

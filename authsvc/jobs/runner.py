@@ -67,10 +67,7 @@ class Runner:
             if job is None or task.run_count > queue.MAX_RUNS:
                 reason = "there is no such job" if job is None else f"given up: {queue.MAX_RUNS} workers died with it"
                 return self._fail(task, writer, reason, attempts=0)
-            result = job.run(self._context(job, task, writer, registry))
-            with transaction():
-                writer.store()
-                return "succeeded" if queue.succeed(task, result) else "stopped"
+            return self._run_to_end(job, task, writer, registry)
         except Interrupted:
             with transaction():
                 writer.store()
@@ -89,6 +86,17 @@ class Runner:
         except Exception as error:
             log.error("job_failed", kind=task.kind, exc_info=error)
             return self._fail(task, writer, type(error).__name__, job.attempts if job else 0)
+
+    def _run_to_end(self, job: Job, task: Task, writer: LogWriter, registry: RegistryClient) -> str:
+        context = self._context(job, task, writer, registry)
+        result = job.run(context)
+        with transaction():
+            writer.store()
+            if not queue.succeed(task, result):
+                return "stopped"
+            if job.tell is not None:
+                job.tell(context, result)
+        return "succeeded"
 
     def _fail(self, task: Task, writer: LogWriter, reason: str, attempts: int) -> str:
         writer.write(f"failed: {reason}")

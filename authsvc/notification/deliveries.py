@@ -38,18 +38,24 @@ def hear(entry: Entry) -> None:
     policies = listening(entry.project_id, event_type)
     if policies:
         name, tag, digest = named(entry)
-        resource = _resource(name, tag, digest)
-        tell(policies, _event(event_type, entry.project_id, entry.username, name, entry.at, resource))
+        tell(policies, _event(event_type, entry.project_id, entry.username, name, entry.at, [_resource(name, tag, digest)]))
 
 
-def announce(event_type: str, project_id: int, operator: str, place: str, reference: str, said: str) -> None:
-    """Tell in a sentence of what happened in a project, or to a repository there (`place`), in the caller's transaction.
-    `reference`: the tag or digest that it was about, "" if none."""
+def announce(
+    event_type: str,
+    project_id: int,
+    operator: str,
+    place: str,
+    details: Mapping[str, Any],
+    resources: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Tell of what happened in a project, or to a repository there (`place`), in the caller's transaction; `resources`: tag (""
+    if there is none) and digest of what it was about."""
     policies = listening(project_id, event_type)
     if policies:
-        resources = _resource(place, reference, reference if names.is_digest(reference) else "") if reference else ()
-        event = _event(event_type, project_id, operator, place, utcnow(), resources)
-        tell(policies, replace(event, details=events.sentence(said)))
+        about = [_resource(place, tag or digest, digest) for tag, digest in resources]
+        event = _event(event_type, project_id, operator, place, utcnow(), about)
+        tell(policies, replace(event, details=details))
 
 
 def tell(policies: Sequence[WebhookPolicy], event: Event, trigger: str = EVENT) -> list[Execution]:
@@ -78,10 +84,10 @@ def _event(event_type: str, project_id: int, operator: str, name: str, at: datet
     )
 
 
-def _resource(name: str, tag: str, digest: str) -> Sequence[Resource]:
+def _resource(name: str, tag: str, digest: str) -> Resource:
     settings: Settings = current_app.config["TIDEGATE"]
     separator = "@" if tag == digest else ":"
-    return (Resource(digest=digest, tag=tag, url=f"{settings.registry_host}/{name}{separator}{tag}"),)
+    return Resource(digest=digest, tag=tag, url=f"{settings.registry_host}/{name}{separator}{tag}")
 
 
 def named(entry: Entry) -> tuple[str, str, str]:
@@ -127,6 +133,6 @@ def event_of(execution: Execution) -> Event:
 def sample(project: Project, policy: WebhookPolicy, operator: str, at: datetime | None = None) -> Event:
     """An event as the first that a policy wants, of an image that does not exist: for trying its targets."""
     name = f"{project.name}/tidegate-test"
-    resources = _resource(name, "test", f"sha256:{'0' * 64}")
-    event = _event(policy.event_types[0], project.id, operator, name, at or utcnow(), resources)
+    image = _resource(name, "test", f"sha256:{'0' * 64}")
+    event = _event(policy.event_types[0], project.id, operator, name, at or utcnow(), [image])
     return replace(event, details=events.sentence("a test, nothing has happened"))

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +35,7 @@ _CLOUD_TYPES = {
     "TAG_RETENTION": "harbor.tag_retention.finished",
 }
 _VERBS = {"DELETE_ARTIFACT": "deleted", "PULL_ARTIFACT": "pulled", "PUSH_ARTIFACT": "pushed"}
-_SHOWN = 10  # resources in a text
+_SHOWN = 10  # things in a text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,20 @@ def text(event: Event) -> str:
     """An event for people, in a line for each thing."""
     verb = _VERBS.get(event.type)
     if verb is None:
-        said = event.details.get("custom_attributes", {}).get("Details", "")
-        return "\n".join(filter(None, [f"{event.type} {event.repository}", said]))
-    lines = [f"{event.operator} {verb} {one.url}" for one in event.resources[:_SHOWN]]
-    left = len(event.resources) - _SHOWN
-    return "\n".join([*lines, *([f"and {left} more"] if left > 0 else [])])
+        return "\n".join(filter(None, [f"{event.type} {event.repository}", _said(event)]))
+    return "\n".join(_shown([f"{event.operator} {verb} {one.url}" for one in event.resources]))
+
+
+def _said(event: Event) -> str:
+    if retention := event.details.get("retention"):
+        deleted = [f"deleted {one['name_tag']}" for one in retention["deleted_artifact"]]
+        return "\n".join([f"{retention['retained']} of {retention['total']} artifacts stay", *_shown(deleted)])
+    return str(event.details.get("custom_attributes", {}).get("Details", ""))
+
+
+def _shown(lines: Sequence[str]) -> Sequence[str]:
+    left = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"and {left} more"] if left > 0 else [])]
 
 
 def _http(target: Target, event: Event, delivery: Delivery) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authsvc.audit.service import Entry
-from authsvc.notification import deliveries
+from authsvc.notification import deliveries, events
 from authsvc.quota import service as quota
 
 EXCEEDED, WARNING = "QUOTA_EXCEED", "QUOTA_WARNING"
@@ -16,10 +16,10 @@ def hear(entry: Entry) -> None:
         return
     if said := quota.passed(entry.project_id):
         place = deliveries.named(entry)[0] if entry.resource_type == "artifact" else entry.resource
-        deliveries.announce(WARNING, entry.project_id, entry.username, place, "", said)
+        deliveries.announce(WARNING, entry.project_id, entry.username, place, events.sentence(said))
 
 
-def exceeded(project_id: int, username: str, repository: str, reference: str, said: str) -> None:
+def exceeded(project_id: int, username: str, repository: str, said: str) -> None:
     """Something did not fit; in the caller's transaction. Whoever tries again and again is told of once in a while."""
     if deliveries.listening(project_id, EXCEEDED) and quota.is_news(project_id):
-        deliveries.announce(EXCEEDED, project_id, username, repository, reference, said)
+        deliveries.announce(EXCEEDED, project_id, username, repository, events.sentence(said))

@@ -26,6 +26,7 @@ from authsvc.retention import rules, service
 from authsvc.retention.rules import Candidate, Rule
 
 ACTOR = "tidegate:retention"
+_NAMED = 500  # of those that were deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,20 @@ def run(context: JobContext) -> dict[str, Any]:
         context.log("there is no such repository any more")
         return {}
     context.log(f"repository {plan.repository}: {len(plan.candidates)} artifacts, {len(plan.reasons)} to be kept")
-    deleted = 0
+    deleted = []
     for candidate in plan.candidates:
         reason = plan.reasons.get(candidate.id)
         if reason is None and not plan.dry_run:
             context.keep_going()
             _require_writable()
             reason = _delete(context, plan.repository, candidate)
-        deleted += reason is None
+        if reason is None:
+            deleted.append(candidate)
         context.log(_line(candidate, reason, dry_run=plan.dry_run))
-    context.log(f"{deleted} artifacts {'would be' if plan.dry_run else 'were'} deleted, {len(plan.candidates) - deleted} stay")
-    return {"total": len(plan.candidates), "retained": len(plan.candidates) - deleted}
+    total, retained = len(plan.candidates), len(plan.candidates) - len(deleted)
+    context.log(f"{len(deleted)} artifacts {'would be' if plan.dry_run else 'were'} deleted, {retained} stay")
+    named = [{"digest": one.digest, "tag": next(iter(one.tags), "")} for one in deleted[:_NAMED]]
+    return {"total": total, "retained": retained, "deleted": named}
 
 
 def _require_writable() -> None:
