@@ -79,12 +79,13 @@ def tell(refused: Decision) -> None:
 
 def keep(refused: Sequence[tuple[Decision, Refusal]]) -> None:
     """Write refusals, and tell who wants to know of them; in transactions of its own."""
+    # Each project once, however many were refused there.
+    full = {row.project_id: row for row, refusal in refused if refusal.event == quotas.EXCEEDED}
     with transaction():
         db.session.add_all(row for row, _ in refused)
-    for row, refusal in refused:
-        if refusal.event == quotas.EXCEEDED:
-            with transaction():
-                quotas.exceeded(row.project_id, row.username, row.repository, row.message)
+    for row in full.values():
+        with transaction():
+            quotas.exceeded(row.project_id, row.username, row.repository, row.message)
 
 
 class Recorder:
