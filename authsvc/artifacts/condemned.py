@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, update
 
+from authsvc.artifacts import journal
 from authsvc.artifacts.models import ArtifactBlob, Blob, Condemned
 from authsvc.core import processes
 from authsvc.core.db import db, must_be_free, present, reading, transaction
@@ -34,10 +35,16 @@ def needed() -> ColumnElement[bool]:
 
 
 def condemn(sizes: Iterable[tuple[str, int]], execution_id: int) -> None:
-    """Condemn blobs (digest, bytes), unless they are already; in the caller's transaction."""
-    same = {"condemned_at": present(), "execution_id": execution_id, "sweeper": ""}
-    if rows := [{"digest": digest, "size": size, **same} for digest, size in sizes]:
+    """Condemn blobs (digest, bytes), unless they are already; in a transaction of its own."""
+    same = {"execution_id": execution_id, "sweeper": ""}
+    rows = [{"digest": digest, "size": size, **same} for digest, size in sizes]
+    if not rows:
+        return
+    with transaction():
         insert_missing(Condemned, rows)
+    with transaction():  # whoever began to write before this moment has seen them, or looks for them later (`claim`)
+        undated = update(Condemned).where(Condemned.condemned_at.is_(None))
+        db.session.execute(undated.values(condemned_at=present()), execution_options=_BULK)
 
 
 def spare(digests: Collection[str]) -> None:
@@ -139,8 +146,10 @@ def claim(before: datetime, after: str, limit: int) -> tuple[list[Due], str]:
     nothing needs; what something needs is condemned no longer. Also the last digest that was looked at, "" if there is none.
 
     In the caller's transaction, which must be committed before anything is deleted. He is the only one who sweeps (a lease): what
-    somebody else had claimed is left over.
+    somebody else had claimed is left over. Nothing is claimed that was condemned since the oldest write began that is still under
+    way: it has spared what it needs of what was condemned by then, and its manifest may be there already.
     """
+    before = min(before, journal.oldest() or before)
     due = select(Condemned).where(Condemned.condemned_at <= before, Condemned.digest > after)
     rows = {row.digest: row for row in db.session.scalars(due.order_by(Condemned.digest).limit(limit).with_for_update())}
     last, now = max(rows, default=""), present()

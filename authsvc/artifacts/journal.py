@@ -7,7 +7,7 @@ The outcome is recorded in the transaction that ends the intent. See `artifacts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -118,7 +118,7 @@ def _require_open(place: str) -> None:
 
 
 def _new(write: Write, lease: timedelta) -> Intent:
-    origin = current()
+    origin, now = current(), present()
     intent = Intent(
         project_id=write.project_id,
         repository=write.repository,
@@ -131,7 +131,8 @@ def _new(write: Write, lease: timedelta) -> Intent:
         user_agent=origin.user_agent,
         request_id=origin.request_id,
         owner=processes.own_name(),
-        until=present() + lease,
+        until=now + lease,
+        opened_at=now,
     )
     db.session.add(intent)
     db.session.flush()
@@ -157,6 +158,11 @@ def is_over(intent: Intent) -> bool:
     """Whoever had it in hand is dead, or taken for dead."""
     now = present()
     return not now <= intent.until <= now + 2 * LEASE or processes.is_gone(intent.owner)
+
+
+def oldest() -> datetime | None:
+    """When the oldest write was let in of those whose outcome is not recorded yet; None if there is none."""
+    return db.session.scalar(select(func.min(Intent.opened_at)))
 
 
 def in_flight(project_id: int) -> int:

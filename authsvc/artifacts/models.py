@@ -130,6 +130,7 @@ class Intent(Identified, Base):
 
     `digest`: what a PUT stores, "" for a DELETE of a tag. `reserved`: bytes that it may add to the project. `owner`: the
     process that does it; after `until` it is taken for dead, and whoever comes next asks the registry what became of it.
+    `opened_at`: when it was let in.
     """
 
     __tablename__ = "intents"
@@ -146,6 +147,7 @@ class Intent(Identified, Base):
     request_id: Mapped[str] = mapped_column(String(64), default="")
     owner: Mapped[str] = mapped_column(String(128))
     until: Mapped[datetime] = mapped_column(index=True)
+    opened_at: Mapped[datetime | None]
 
 
 class Hold(Base):
@@ -189,14 +191,14 @@ class Forgotten(Base):
 
 class Condemned(Base):
     """A blob that nothing needed when somebody looked, on its way out of the registry's storage (`artifacts.condemned`). `size`:
-    its bytes there; `execution_id`: of the collection that condemned it; `sweeper`: the process that deletes it, since
-    `claimed_at`; "" and None if none does."""
+    its bytes there; `condemned_at`: None until everybody can see the row; `execution_id`: of the collection that condemned it;
+    `sweeper`: the process that deletes it, since `claimed_at`; "" and None if none does."""
 
     __tablename__ = "condemned_blobs"
 
     digest: Mapped[str] = mapped_column(String(135), primary_key=True)
     size: Mapped[int]
-    condemned_at: Mapped[datetime] = mapped_column(index=True)
+    condemned_at: Mapped[datetime | None] = mapped_column(index=True)
     execution_id: Mapped[int]
     sweeper: Mapped[str] = mapped_column(String(128), default="")
     claimed_at: Mapped[datetime | None]

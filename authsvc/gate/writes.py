@@ -45,9 +45,9 @@ class Writer:
             RefusedByRegistry: it will not have it, say because a blob is missing.
             Unavailable: the registry does not answer, or somebody else does not get done with the same tag.
         """
-        condemned.rescue([blob.digest for blob in manifest.stored])
         manifest = measured(self.client, asked.repository, manifest)
         intent_id = self._let_in(caller, asked, project, snapshot, manifest)
+        _rescue(manifest, intent_id)
         try:
             self._store(asked, manifest, data)
             failpoint("forwarded")
@@ -148,6 +148,16 @@ class Writer:
             refused.facts = decisions.facts(question)
             raise
         db.session.add(decisions.decision(decisions.new_id(), caller, asked, project.id, None, decisions.facts(question)))
+
+
+def _rescue(manifest: Manifest, intent_id: int) -> None:
+    """What a manifest needs stays, once the intent says that it comes, and before the registry is asked for it."""
+    try:
+        condemned.rescue([blob.digest for blob in manifest.stored])
+    except BaseException:
+        with transaction():
+            journal.end(intent_id)
+        raise
 
 
 def _write(caller: Caller, asked: Asked, project: ProjectRef, manifest: Manifest | None) -> journal.Write:

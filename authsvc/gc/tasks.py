@@ -110,8 +110,7 @@ def _condemn(
     for batch in mark.unneeded(storage, needed, before, context.keep_going):
         blobs, size = blobs + len(batch), size + sum(one.size for one in batch)
         if not dry_run:
-            with transaction():
-                condemned.condemn(((one.digest, one.size) for one in batch), context.execution_id)
+            condemned.condemn(((one.digest, one.size) for one in batch), context.execution_id)
     return blobs, size
 
 

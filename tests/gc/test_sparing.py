@@ -13,18 +13,23 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from threading import Event
+from typing import Any
 
 import pytest
 import requests
 from sqlalchemy import update
 
 from authsvc.artifacts import condemned
-from authsvc.artifacts.intake import Fetched, store
+from authsvc.artifacts.intake import Fetched, describe, store
 from authsvc.artifacts.models import Condemned
 from authsvc.core import processes
 from authsvc.core.db import db, transaction, utcnow
 from authsvc.core.errors import Unavailable
+from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_MANIFEST, parse
+from authsvc.gate import writes
+from authsvc.gc import tasks
+from authsvc.gc.sweep import sweep
 from tests.gate.test_blobs import blobs_of
 from tests.gate.test_reads import ask
 from tests.gc.conftest import Yard
@@ -37,10 +42,11 @@ UPLOAD = "5c1e0f3e-6d1a-4f0e-9a53-2f1c3f2f0a11"
 
 def condemn(yard: Yard, *digests: str, sweeper: str = "", seconds: float = 0) -> None:
     """Condemn blobs; whoever sweeps claimed them so many seconds ago."""
-    with yard.world.front.flask.app_context(), transaction():
+    since = utcnow() - timedelta(seconds=seconds) if sweeper else None
+    with yard.world.front.flask.app_context():
         condemned.condemn([(digest, 1) for digest in digests], 0)
-        since = utcnow() - timedelta(seconds=seconds) if sweeper else None
-        db.session.execute(update(Condemned).values(sweeper=sweeper, claimed_at=since))
+        with transaction():
+            db.session.execute(update(Condemned).values(sweeper=sweeper, claimed_at=since))
 
 
 def lost(yard: Yard) -> bytes:
@@ -84,7 +90,47 @@ def test_a_manifest_spares_what_it_needs(yard: Yard) -> None:
     assert {digest_of(data), *blobs_of(data)} <= yard.stored()
 
 
-def test_who_needs_what_is_being_swept_waits_until_it_is_gone(yard: Yard) -> None:
+def test_what_comes_while_a_sweep_begins_is_whole(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a grace time, at the worst moment: the registry has the manifest once all that it needs is condemned, and it is
+    recorded once all has been swept."""
+    yard.collect()
+    data = yard.manifest("x")
+    begun, may_go_on, stored, swept = Event(), Event(), Event(), Event()
+    put_manifest = RegistryClient.put_manifest
+
+    def put_late(client: RegistryClient, *about: Any) -> Any:
+        begun.set()
+        assert may_go_on.wait(60)
+        answer = put_manifest(client, *about)
+        stored.set()
+        return answer
+
+    def describe_late(*about: Any) -> Any:
+        assert swept.wait(60)
+        return describe(*about)
+
+    def sweep_meanwhile(*about: Any, **more: Any) -> Any:
+        may_go_on.set()
+        assert stored.wait(60)
+        try:
+            return sweep(*about, **more)
+        finally:
+            swept.set()
+
+    monkeypatch.setattr(RegistryClient, "put_manifest", put_late)
+    monkeypatch.setattr(writes, "describe", describe_late)
+    monkeypatch.setattr(tasks, "sweep", sweep_meanwhile)
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(yard.put, "v1", data)
+        assert begun.wait(60)
+        assert yard.collect()["job_status"] == "Success"
+        assert pushing.result(timeout=60).status_code == 201
+    assert {digest_of(data), *blobs_of(data)} <= yard.stored()
+    assert not yard.condemned()
+
+
+def test_who_needs_what_is_being_swept_waits_until_it_is_gone(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condemned, "WAIT", 60)
     _, layer = blobs_of(lost(yard))
     with other_process() as somebody:
         condemn(yard, layer, sweeper=somebody)

@@ -38,6 +38,7 @@ class S3:
             "secretkey": "canary-of-the-bucket",
             "rootdirectory": "/tidegate",
             "secure": False,
+            "forcepathstyle": True,  # registry 3 would ask for a host of the bucket's name
         }
 
     def described(self, directory: Path, **more: Any) -> Path:
