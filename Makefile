@@ -82,6 +82,9 @@ manifests: .venv/test ## Kubernetes' manifests for those without helm, from the 
 		.venv/bin/helm template tidegate deploy/helm/tidegate --namespace tidegate -f deploy/helm/examples/small.yaml; } \
 		> deploy/kubernetes/tidegate.yaml
 
+texts: .venv/test ## bring the catalogues of the pages' languages up to date with what the pages say
+	@$(PYTHON) -m tests.ui.catalogues
+
 lock: .venv/test ## choose the newest versions of all packages
 	env -u PIP_FIND_LINKS $(LOCK) --upgrade -o deploy/requirements.lock setup.cfg deploy/build.in
 	env -u PIP_FIND_LINKS $(LOCK) --upgrade --extra dev -o deploy/requirements-dev.lock setup.cfg deploy/build.in

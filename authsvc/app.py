@@ -28,6 +28,7 @@ from authsvc.rbac.principal import ANONYMOUS, Principal
 from authsvc.secrets.uses import UseRecorder
 from authsvc.system import unserved
 from authsvc.token.issuer import Issuer
+from authsvc.ui import shell
 from authsvc.wiring import API, AUTHENTICATORS, CHECKS, HEARERS, PAGES, internal_registry, make_issuer
 
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
     requests.init(app)
     web.init(app)
     refusals.init(app)
+    shell.init(app)
     app.before_request(_refuse_while_read_only)
     app.before_request(_identify)
     harbor = api.init(app)
@@ -71,8 +73,8 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-# What Harbor lets pass in read-only mode: ending it, and logging in.
-_ALWAYS_WRITABLE = ("/api/v2.0/configurations", "/c/", "/v2/")  # below /v2/ the gate says it in its own way
+# What Harbor lets pass in read-only mode: ending it, and logging in. Below /v2/ the gate says it in its own way.
+_ALWAYS_WRITABLE = ("/api/v2.0/configurations", "/c/", "/sign-in", "/sign-out", "/look", "/v2/")
 
 
 def _refuse_while_read_only() -> None:
@@ -91,13 +93,14 @@ def _refuse_while_read_only() -> None:
 def _identify() -> None:
     """Who asks, once a request. The gate's own paths and the files of the pages see to it themselves, or need nobody."""
     g.principal = ANONYMOUS
-    if not request.path.startswith(api.PREFIX):
+    is_page = shell.is_page()
+    if not is_page and not request.path.startswith(api.PREFIX):
         return
     services: Services = current_app.extensions["tidegate"]
     header, address = request.headers.get("Authorization", ""), origin.current().address
-    if not header and session.COOKIE in request.cookies:
+    if session.COOKIE in request.cookies and (is_page or not header):
         g.principal = _of_session(services, address)
-    else:
+    elif not is_page:
         who, identity = services.authentication.identify(header, services.snapshots.current(), address, temporary=True)
         if who.is_authenticated:
             who.authority.require(Door.API)

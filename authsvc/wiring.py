@@ -10,6 +10,7 @@ from flask import Blueprint as PageBlueprint
 import authsvc.additions.routes
 import authsvc.allowlist.routes
 import authsvc.artifacts.check
+import authsvc.artifacts.pages
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
 import authsvc.audit.routes
@@ -43,6 +44,7 @@ import authsvc.notification.retention
 import authsvc.notification.routes
 import authsvc.notification.service
 import authsvc.notification.tasks
+import authsvc.projects.pages
 import authsvc.projects.routes
 import authsvc.quota.check
 import authsvc.quota.routes
@@ -57,6 +59,8 @@ import authsvc.scanning.routes
 import authsvc.secrets.routes
 import authsvc.system.routes
 import authsvc.token.tasks
+import authsvc.ui.pages
+import authsvc.users.pages
 import authsvc.users.routes
 from authsvc.audit.service import Hear
 from authsvc.authn.authenticators import Chain
@@ -113,6 +117,11 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.authn.pages.blueprint,
     authsvc.authn.backends.oidc.pages.blueprint,
     authsvc.system.routes.root,
+    authsvc.ui.pages.blueprint,
+    authsvc.authn.pages.pages,
+    authsvc.users.pages.blueprint,
+    authsvc.projects.pages.blueprint,
+    authsvc.artifacts.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]
 

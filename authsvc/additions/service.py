@@ -9,6 +9,7 @@ from typing import Any
 
 from authsvc.additions import rules
 from authsvc.additions.archives import MAX_FILE, ArchiveInvalid, read_files
+from authsvc.additions.steps import Step, steps
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import Descriptor, Manifest, parse
@@ -46,6 +47,26 @@ def read(client: RegistryClient, repository: str, digest: str, kind: str) -> Add
         return _READERS[manifest.kind](_Source(client, repository, manifest), kind)
     except ArchiveInvalid as error:
         raise BadRequest(f"addition {kind} of {repository}@{digest} cannot be read: {error}") from error
+
+
+def build(client: RegistryClient, repository: str, digest: str) -> list[Step]:
+    """How an image of a repository was built; nothing of what is no image.
+
+    Raises:
+        BadRequest: it is not to be read within bounds.
+        NotFound: the registry does not have it.
+        Unavailable
+    """
+    content = client.manifest(repository, digest)
+    if content is None:
+        raise NotFound(f"artifact {repository}@{digest} not found")
+    manifest = parse(content.data, content.media_type)
+    if manifest.kind != "IMAGE" or not manifest.layers:
+        return [Step("", layer) for layer in manifest.layers]
+    try:
+        return steps(_config(_Source(client, repository, manifest)).get("history"), manifest.layers)
+    except ArchiveInvalid as error:
+        raise BadRequest(f"the config of {repository}@{digest} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from authsvc.users import service as users
 
 COOKIE = "sid"
 NO_RENEWAL = "X-Harbor-No-Session-Renewal"
+_WITHOUT_OWN_PASSWORD = ("/account/password", "/sign-in", "/sign-out", "/look")  # pages
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -113,7 +114,7 @@ def require_own_password(who: Principal, request: Request, *, by_header: bool = 
     """
     own = f"{PREFIX}/users/{who.id}/password"
     is_due = who.held_back if by_header else who.temporary_password
-    if is_due and request.path not in (own, f"{PREFIX}/users/current"):
+    if is_due and request.path not in (own, f"{PREFIX}/users/current", *_WITHOUT_OWN_PASSWORD):
         raise PasswordChangeRequired(f"change the generated password first (PUT {own})")
 
 

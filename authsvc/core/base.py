@@ -40,7 +40,7 @@ class Application(Flask):
 
 def create_base(settings: Settings) -> Application:
     """An application without routes: for the worker and commands as it is, for the API and the webhook to build on."""
-    app = Application("authsvc", static_folder="ui/static", template_folder="ui/templates")
+    app = Application("authsvc", static_folder=None, template_folder="ui/templates")
     app.config["TIDEGATE"] = settings
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     db.init(app, settings.database_url, settings.database_password_file, pooled=settings.database_pooler)

@@ -8,6 +8,7 @@ from typing import Any
 # Unicode's Default_Ignorable_Code_Point beyond what `str.isprintable` tells: marks and fillers that nobody sees, and that
 # directories leave out when they compare (RFC 4518 2.2).
 _UNSEEN = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_LONGEST_PATH = 1024  # bytes
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
@@ -32,3 +33,10 @@ def is_storable(value: Any) -> bool:
         case list():
             return all(map(is_storable, value))
     return True
+
+
+def own_path(path: str) -> str:
+    """A path of our own to go on to; whatever else was asked for becomes the front page (open redirect), and so does what is
+    too long for a cookie."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_own and len(path.encode()) <= _LONGEST_PATH else "/"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from authsvc.core import origin
@@ -34,6 +36,10 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
+
+# How an application with pages shows an error (status, code, message) to people: in its extensions.
+ErrorPage = Callable[[int, str, str], Response | None]
+ERROR_PAGE = "error_page"
 
 log = structlog.get_logger(component="web")
 
@@ -83,8 +89,7 @@ def _end(error: BaseException | None) -> None:
 def error_response(error: DomainError) -> Response:
     """A domain error as HTTP: its code's status, the one error shape, `Retry-After` where it says when."""
     code = _HARBOR.get(error.code, error.code) if request.path.startswith("/api/") else error.code
-    response = jsonify(envelope(code, error.message, error.detail))
-    response.status_code = STATUS[error.code]
+    response = _said(STATUS[error.code], code, error.message, error.detail)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.limit is not None:
@@ -109,8 +114,16 @@ def http_error(error: HTTPException) -> Response:
     if status < 400:
         return Response(status=status, headers=error.get_headers())
     message = "internal server error" if status >= 500 else (error.description or error.name)
-    response = jsonify(envelope(_CODES.get(status, "UNKNOWN" if status >= 500 else "BAD_REQUEST"), message))
-    response.status_code = status
+    return _said(status, _CODES.get(status, "UNKNOWN" if status >= 500 else "BAD_REQUEST"), message)
+
+
+def _said(status: int, code: str, message: str, detail: Mapping[str, Any] | None = None) -> Response:
+    """An error as whoever asked understands it: people by a page, programs by the one shape."""
+    page: ErrorPage | None = current_app.extensions.get(ERROR_PAGE)
+    response = page(status, code, message) if page is not None else None
+    if response is None:
+        response = jsonify(envelope(code, message, detail))
+        response.status_code = status
     return response
 
 
@@ -127,6 +140,4 @@ def _database_error(error: Exception) -> Response:
 def _unexpected(error: Exception) -> Response:
     db.session.rollback()
     log.error("unexpected_error", exc_info=error)
-    response = jsonify(envelope("UNKNOWN", "internal server error"))
-    response.status_code = 500
-    return response
+    return _said(500, "UNKNOWN", "internal server error")

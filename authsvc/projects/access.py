@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import request
 
-from authsvc.core.errors import NotFound
+from authsvc.configuration import service as configuration
+from authsvc.core.errors import DomainError, Forbidden, NotFound, Unauthenticated
 from authsvc.projects import service
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import require
-from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
 
 
@@ -28,3 +30,18 @@ def load(
     if project is None:
         raise NotFound(f"project {project_name_or_id} not found")
     return who, project
+
+
+def refusal_to_create(who: Principal) -> DomainError | None:
+    """Why somebody may not make a project; None if he may."""
+    if not who.is_authenticated:
+        return Unauthenticated("log in first: this needs a user name and a password or token")
+    permission = Permission(Resource.PROJECT, Action.CREATE)
+    if who.kind != "user":
+        held = can(who, permission)
+        return None if held else Forbidden(f"only a system administrator, or a robot with {permission}, may do this")
+    if who.limits is not None:
+        return Forbidden("this access token is limited and cannot create projects")
+    if not who.is_sysadmin and configuration.value("project_creation_restriction") == "adminonly":
+        return Forbidden("Only system admin can create project")
+    return None

@@ -9,7 +9,6 @@ from flask import current_app, request
 from authsvc import lifecycle
 from authsvc.allowlist import service as allowlists
 from authsvc.authn import entities
-from authsvc.configuration import service as configuration
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed
@@ -17,7 +16,7 @@ from authsvc.core.query import filtered, ordered
 from authsvc.groups import service as groups
 from authsvc.groups.models import UserGroup
 from authsvc.projects import members, service
-from authsvc.projects.access import load
+from authsvc.projects.access import load, refusal_to_create
 from authsvc.projects.models import Project
 from authsvc.projects.rules import single
 from authsvc.projects.schemas import (
@@ -35,7 +34,7 @@ from authsvc.projects.schemas import (
     RoleRequestSchema,
 )
 from authsvc.quota import service as quota
-from authsvc.rbac.guard import principal, require_login, require_system
+from authsvc.rbac.guard import principal, require_login
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
@@ -111,13 +110,9 @@ def list_projects(arguments: dict[str, Any]) -> Any:
 @blueprint.arguments(ProjectRequestSchema)
 @blueprint.response(201)
 def create_project(body: dict[str, Any]) -> Any:
-    who = require_login()
-    if who.kind != "user":
-        require_system(Action.CREATE, Resource.PROJECT)
-    elif who.limits is not None:
-        raise Forbidden("this access token is limited and cannot create projects")
-    elif not who.is_sysadmin and configuration.value("project_creation_restriction") == "adminonly":
-        raise Forbidden("Only system admin can create project")
+    who = principal()
+    if (refused := refusal_to_create(who)) is not None:
+        raise refused
     if body["registry_id"] and not can(who, Permission(Resource.PROJECT, Action.CREATE)):
         raise Forbidden("Only system admin can create proxy cache project")
     if body["registry_id"]:

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from flask import Blueprint as PlainBlueprint
-from flask import Response, abort, current_app, jsonify, render_template, request, send_file
+from flask import Response, abort, current_app, jsonify, request, send_file
 
 from authsvc.artifacts import damage
 from authsvc.artifacts.models import Damage
@@ -205,20 +205,3 @@ def get_certificate() -> Response:
 @root.get("/api/version")
 def api_version() -> Response:
     return jsonify(version="v2.0")
-
-
-@root.app_context_processor
-def _everywhere() -> dict[str, Any]:
-    """What every page shows."""
-    settings = _settings()
-    return {"registry_host": settings.registry_host, "own_certificate": settings.tls and settings.tls_certificate is None}
-
-
-@root.get("/")
-def index() -> str:
-    return render_template("index.html")
-
-
-@root.get("/api")
-def api_page() -> str:
-    return render_template("api.html")

@@ -26,6 +26,7 @@ from authsvc.core.outgoing import Answered
 from authsvc.core.own import own
 from authsvc.core.sealing import seal, unseal
 from authsvc.core.settings import Settings
+from authsvc.core.text import own_path
 
 KIND: Final = "oidc"
 FLOW_SECONDS = 600
@@ -54,9 +55,6 @@ class Login:
 
     claims: dict[str, Any]
     refresh_token: str = field(default="", repr=False)
-
-
-_LONGEST_PATH = 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +234,6 @@ def logout_url(name: str) -> str:
     settings: Settings = current_app.config["TIDEGATE"]
     query = {"client_id": found.settings.client_id, "post_logout_redirect_uri": f"{settings.external_url}/"}
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
-
-
-def own_path(path: str) -> str:
-    """A path of our own to go back to; whatever else was asked for becomes the front page (open redirect), and so does what is
-    too long for a cookie."""
-    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_own and len(path.encode()) <= _LONGEST_PATH else "/"
 
 
 # -- ID tokens on the API ------------------------------------------------------------------------------------------------

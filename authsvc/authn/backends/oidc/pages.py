@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request
+from flask import Response, current_app, jsonify, request
 
 from authsvc.authn import session
 from authsvc.authn.backends.oidc import arrivals, backend, standing
@@ -14,11 +14,13 @@ from authsvc.authn.onboarding import Proof, known, welcome
 from authsvc.core import origin
 from authsvc.core.db import let_go, reading, transaction, utcnow
 from authsvc.core.errors import DomainError, InvalidCredentials
+from authsvc.core.text import own_path
 from authsvc.rbac.authority import Door
+from authsvc.ui.shell import Pages, go, page
 from authsvc.users import names
 from authsvc.users import service as users
 
-blueprint = Blueprint("oidc_pages", __name__, url_prefix="/c/oidc")
+blueprint = Pages("oidc", __name__, url_prefix="/c/oidc")
 _FLOW, _ARRIVAL = "oidc_flow", "oidc_arrival"
 
 
@@ -31,7 +33,7 @@ def _cookie(response: Response, name: str, value: str) -> None:
 def login() -> Response:
     """Send the browser to the provider."""
     url, flow = backend.start(request.args.get("provider", "default"), request.args.get("redirect_url", "/"))
-    response = _go(url)
+    response = go(url)
     _cookie(response, _FLOW, flow)
     return response
 
@@ -52,7 +54,7 @@ def callback() -> Response:
         if not at.settings.auto_onboard and not known(shown):
             ticket = arrivals.keep(Arrival(at.name, shown.subject, login.claims, flow.back_to, utcnow()))
     if ticket:
-        response = _go("/c/oidc/onboard")
+        response = go("/c/oidc/onboard")
         _cookie(response, _ARRIVAL, ticket)
         return response
     return _logged_in(shown, flow.back_to)
@@ -82,9 +84,7 @@ def first_login() -> Response:
 
 
 def _ask_name(username: str, label: str, problem: str) -> Response:
-    language = request.accept_languages.best_match(["en", "zh"]) or "en"
-    page = render_template("oidc_onboard.html", username=username, provider=label, problem=problem, language=language)
-    return Response(page, status=409 if problem else 200, mimetype="text/html")
+    return page("oidc_onboard.html", status=409 if problem else 200, username=username, provider=label, problem=problem)
 
 
 def _logged_in(shown: Proof, back_to: str) -> Response:
@@ -94,18 +94,13 @@ def _logged_in(shown: Proof, back_to: str) -> Response:
     if who is None:
         raise InvalidCredentials("the account is gone")
     who.authority.require(Door.PAGES)
-    response = _go(backend.own_path(back_to))
+    response = go(own_path(back_to))
     with transaction():
         session.start(who, response)
         arrivals.end(shown.source, shown.subject)
     response.delete_cookie(_FLOW, path="/c/oidc")
     response.delete_cookie(_ARRIVAL, path="/c/oidc")
     return response
-
-
-def _go(where: str) -> Response:
-    made: Response = redirect(where)  # type: ignore[assignment] # Werkzeug's, of which Flask's is one
-    return made
 
 
 @blueprint.get("/providers")

@@ -1,0 +1,124 @@
+"""The pages in a real browser, in front of a real stack: by keyboard, in each language and theme, wide and narrow, and nothing on them
+that people who see or move otherwise cannot use (axe)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.rawclient import RawClient
+from tests.support.stack import Stack
+
+AXE = (Path(__file__).parent.parent / "support" / "vendor" / "axe.min.js").read_text()
+LOOKS = {"en, light, wide": ("en-US", "light", 1280), "zh, dark, narrow": ("zh-CN", "dark", 400)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=[*LOOKS.values()], ids=[*LOOKS])
+def page(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Page]:
+    """A tab, which must end without an error in its console."""
+    locale, scheme, width = request.param
+    context = browser.new_context(
+        base_url=stack.url, ignore_https_errors=True, locale=locale, color_scheme=scheme, viewport={"width": width, "height": 900}
+    )
+    errors: list[str] = []
+    tab = context.new_page()
+    tab.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def somebody(stack: Stack) -> tuple[str, str]:
+    """A new user's name and password."""
+    name, password = f"user-{uuid4().hex[:8]}", "Chosen by somebody 1"
+    body = {"username": name, "password": password, "email": f"{name}@example.com", "realname": "Some Body"}
+    assert stack.api("POST", "/users", json=body).status_code == 201
+    return name, password
+
+
+def well(page: Page) -> None:
+    """Everybody can use it, and it is no wider than what it is seen on."""
+    found: dict[str, Any] = page.evaluate(f"{AXE}; axe.run(document)")
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]] == [], page.url
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
+
+
+def enter(page: Page) -> None:
+    """Send a form by keyboard, and wait for the page that comes of it."""
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_from_signing_in_to_the_first_push(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
+    project = f"first-{uuid4().hex[:8]}"
+    page.goto("/")
+    well(page)
+    page.goto("/projects/new")
+    well(page)
+    page.keyboard.type(somebody[0])
+    page.keyboard.press("Tab")
+    page.keyboard.type(somebody[1])
+    enter(page)
+    assert page.url.endswith("/projects/new")
+    well(page)
+    page.keyboard.type(project)
+    enter(page)
+    assert page.url.endswith(f"/projects/{project}")
+    assert f"docker push {stack.host}/{project}/" in page.inner_text("main")
+    well(page)
+    digest = RawClient(stack, somebody).push(f"{project}/deep/app", "v1")
+    page.reload()
+    well(page)
+    with page.expect_navigation():
+        page.click("main table >> text=deep/app")
+    well(page)
+    with page.expect_navigation():
+        page.click("main table >> text=v1")
+    assert page.url.endswith(f"/projects/{project}/repositories/deep/app:v1")
+    assert digest in page.inner_text("main")
+    well(page)
+    page.goto("/projects?sort=-created")
+    assert project in page.inner_text("main")
+    well(page)
+
+
+def test_language_theme_and_signing_out(page: Page, somebody: tuple[str, str]) -> None:
+    page.goto("/sign-in?next=/account/password")
+    well(page)
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+    assert page.url.endswith("/account/password")
+    well(page)
+    page.focus("details.menu >> nth=0 >> summary")
+    page.keyboard.press("Enter")
+    page.focus("button[value='zh-CN']")
+    enter(page)
+    assert "修改密码" in page.inner_text("h1")
+    page.click("details.menu >> nth=0 >> summary")
+    with page.expect_navigation():
+        page.click("button[value='dark']")
+    assert page.get_attribute("html", "data-bs-theme") == "dark"
+    page.click("details.menu >> nth=0 >> summary")
+    well(page)
+    page.keyboard.press("Escape")
+    page.click("details.menu >> nth=1 >> summary")
+    with page.expect_navigation():
+        page.click("form[action='/sign-out'] button")
+    page.goto("/account/password")
+    assert "/sign-in" in page.url
