@@ -23,6 +23,7 @@ from tests.support.containers import BASE, Compose, Release, release
 from tests.support.pod import Pod
 from tests.support.ports import free_ports
 from tests.support.rawclient import RawClient, Refused
+from tests.support.rounds import THOROUGH
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -32,9 +33,15 @@ FULL = {
     "TIDEGATE_DATABASE_URL": "postgresql://tidegate@postgres/tidegate",
     "TIDEGATE_GC_GRACE_SECONDS": "0",
 }
+PROFILES: dict[str, dict[str, str]] = {"full": FULL, "small": {}}
 SLOW = 180.0  # seconds
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(bool(containers.reason()), reason=containers.reason())]
+
+
+def on(*profiles: str) -> pytest.MarkDecorator:
+    """For a test that need not run on each."""
+    return pytest.mark.parametrize("running", [PROFILES[name] for name in profiles], ids=profiles, indirect=True)
 
 
 @dataclass
@@ -66,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
         yield made
 
 
-@pytest.fixture(scope="module", params=[FULL, {}], ids=["full", "small"])
+@pytest.fixture(scope="module", params=[*PROFILES.values()], ids=[*PROFILES])
 def running(request: pytest.FixtureRequest, built: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     identity, recipient = new_identity()
     with built.compose(**request.param, TIDEGATE_BACKUP_RECIPIENTS=recipient, TIDEGATE_BACKUP_HOURS="0") as made:
@@ -100,14 +107,14 @@ def test_up_says_how_to_log_in_and_works(running: Installation, record_property:
     record_property(f"compose, {running.name}", f"ready after {running.seconds:.1f} s, {running.compose.memory()}")
 
 
-@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+@on("full")
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_may_start_again(running: Installation, service: str) -> None:
     running.compose.run("restart", "--timeout", "20", service)
     eventually(running.is_well, SLOW)
 
 
-@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+@on("full")
 def test_a_container_that_is_made_anew_is_found(running: Installation) -> None:
     """At another address than before: somebody else has taken the old one."""
     running.compose.run("rm", "--force", "--stop", "authsvc")
@@ -117,6 +124,7 @@ def test_a_container_that_is_made_anew_is_found(running: Installation) -> None:
     running.compose.engine.docker("rm", "--force", "squatter")
 
 
+@on(*(PROFILES if THOROUGH else ["full"]))
 def test_down_and_up_keep_everything(running: Installation) -> None:
     digest = running.client.push("library/kept", "v1")
     running.compose.run("down", "--timeout", "20")
@@ -136,7 +144,7 @@ def test_the_log_holds_what_each_service_says(running: Installation) -> None:
     assert all(sizes().values())
 
 
-@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+@on("full")
 def test_logs_are_rotated(running: Installation) -> None:
     """A file that has grown to 20 MB is put aside, the one before it compressed; what is said then goes into a new one."""
     port = int(running.compose.environ["TIDEGATE_LOG_PORT"])
@@ -178,7 +186,7 @@ def test_nobody_has_more_than_he_needs(running: Installation) -> None:
         assert listed.returncode != 0, service
 
 
-@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+@on("full")
 def test_a_backup_comes_back(running: Installation, record_property: Callable[[str, object], None]) -> None:
     """On a host where nothing else is left."""
     compose = running.compose
@@ -211,7 +219,7 @@ def test_a_backup_comes_back(running: Installation, record_property: Callable[[s
     assert [one for one in found if one["status"] == "error"] == []
 
 
-@pytest.mark.parametrize("running", [FULL], ids=["full"], indirect=True)
+@on("full")
 def test_the_worker_deletes_what_nothing_needs(running: Installation) -> None:
     kept, gone = (running.client.push("library/well", tag, tag) for tag in ("kept", "gone"))
     assert running.stack.api("DELETE", f"/projects/library/repositories/well/artifacts/{gone}").status_code == 200

@@ -54,11 +54,14 @@ class Nodes:
         return self.settings | {"DATABASE_URL": url.render_as_string(hide_password=False)}
 
     def kill(self, node: Stack) -> None:
-        """As a machine dies: all of it, without a word. nginx goes first: nobody is there to answer for what is gone."""
+        """As a machine dies: all of it, without a word. nginx goes first: nobody is there to answer for what is gone, and nobody to
+        start it again, or to die together with what is gone, before it."""
         assert node.process is not None
         supervisor = session(node)
-        kill(node.process.pid, supervisor)
+        for pid in (node.process.pid, supervisor):
+            send(pid, signal.SIGSTOP)
         node.kill("nginx")
+        kill(node.process.pid, supervisor)
         for pid in members(supervisor):
             send(pid, signal.SIGKILL)  # some have ended with their parents
         node.process.wait()

@@ -14,6 +14,7 @@ from tests.conformance.oci.suite import Result
 from tests.support import registry3
 from tests.support.gotools import NoGo
 from tests.support.registry import plain_registry
+from tests.support.rounds import THOROUGH
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.timeout(1800)  # the suite and a registry are built before they first run
@@ -36,7 +37,7 @@ class Both:
     stack: Stack
 
 
-@pytest.fixture(scope="module", params=["2.8", "v3.1.1"])
+@pytest.fixture(scope="module", params=["2.8", *(["v3.1.1"] if THOROUGH else [])])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """The results of the bare registry, and of the whole stack on the same one."""
     directory = tmp_path_factory.mktemp("conformance")
