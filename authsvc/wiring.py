@@ -13,6 +13,7 @@ import authsvc.artifacts.check
 import authsvc.artifacts.pages
 import authsvc.artifacts.routes
 import authsvc.artifacts.tasks
+import authsvc.audit.pages
 import authsvc.audit.routes
 import authsvc.audit.tasks
 import authsvc.authn.backends.keyless.routes
@@ -122,6 +123,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.users.pages.blueprint,
     authsvc.projects.pages.blueprint,
     authsvc.artifacts.pages.blueprint,
+    authsvc.audit.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]
 

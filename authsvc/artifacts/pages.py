@@ -1,44 +1,115 @@
-"""A repository by its tags, and one artifact."""
+"""A repository by its tags, one artifact, and the deletion of either."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from sqlalchemy import select
 
+from authsvc import lifecycle
 from authsvc.additions import service as additions
-from authsvc.artifacts import accessories, service
+from authsvc.artifacts import accessories, removal, service
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.core.db import db, let_go
-from authsvc.core.errors import DomainError
+from authsvc.core.errors import BadRequest, DomainError, NotFound
+from authsvc.gate import copies
+from authsvc.immutability import service as immutability
+from authsvc.immutability.rules import protected
 from authsvc.labels import service as labels
 from authsvc.projects.access import load
+from authsvc.projects.frame import role_lacking
 from authsvc.projects.models import Project
 from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.principal import Principal
+from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 from authsvc.ui import listing
-from authsvc.ui.shell import Pages, page
+from authsvc.ui.language import gettext as _
+from authsvc.ui.shell import Pages, attempted, go, page
 
 blueprint = Pages("artifacts", __name__)
 COLUMNS = {"name": Tag.name, "pushed": Tag.push_time, "pulled": Tag.pull_time, "size": Artifact.size}
 _SIGNATURES = ("signature.cosign", "signature.notation")
 
 
-@blueprint.get("/projects/<name>/repositories/<path:place>")
-def show(name: str, place: str) -> Response:
-    """`place` is a repository's name without the project's; with `:tag` or `@digest` behind it, an artifact's."""
-    _, project = load(name, Action.LIST, Resource.ARTIFACT, is_name=True)
-    path, at, digest = place.partition("@")
-    path, _, tag = path.partition(":")
-    repository = repositories.get(project, path)
-    if at or tag:
-        return _artifact(project, repository, digest if at else tag)
-    return _repository(project, repository)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a page is about: a repository of a project, or what a tag or digest in it names (`reference`, else "")."""
+
+    project: Project
+    repository: Repository
+    reference: str
+
+    @property
+    def path(self) -> str:
+        """The repository's name without the project's."""
+        return self.repository.name.partition("/")[2]
+
+    @property
+    def by_digest(self) -> bool:
+        """No tag holds a colon."""
+        return ":" in self.reference
+
+    @property
+    def title(self) -> str:
+        """What follows the project's name."""
+        mark = "" if not self.reference else "@" if self.by_digest else ":"
+        return f"{self.path}{mark}{self.reference}"
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"{self.repository_url}{quote(self.title[len(self.path) :], safe=':@')}"
+
+    @property
+    def repository_url(self) -> str:
+        """The page of its repository."""
+        return f"/projects/{quote(self.project.name)}/repositories/{quote(self.path)}"
+
+    @property
+    def deletion_url(self) -> str:
+        """The page that deletes it."""
+        return f"/projects/{quote(self.project.name)}/deletion/{quote(self.title, safe='/:@')}"
 
 
-def _repository(project: Project, repository: Repository) -> Response:
+def _split(text: str) -> tuple[str, str]:
+    """A repository's name without the project's, and what `:tag` or `@digest` behind it says, "" if there is neither.
+
+    Raises:
+        NotFound: nothing can be called so.
+    """
+    path, at, digest = text.partition("@")
+    path, colon, tag = path.partition(":")
+    reference = digest if at else tag
+    if (at or colon) and (not reference or (":" in reference) != bool(at)):
+        raise NotFound(f"nothing is called {text[:256]} here: it is a repository, repository:tag or repository@digest")
+    return path, reference
+
+
+@blueprint.get("/projects/<name>/repositories/<path:text>")
+def show(name: str, text: str) -> Response:
+    path, reference = _split(text)
+    who, project = load(name, Action.LIST, Resource.ARTIFACT, is_name=True)
+    place = Place(project, repositories.get(project, path), reference)
+    return _artifact(who, place) if place.reference else _repository(who, place)
+
+
+def _lacking(who: Principal, place: Place) -> Role | None:
+    """The role that it takes to delete this, if `who` may not."""
+    return role_lacking(who, Action.DELETE, _kind(place.reference), place.project, place.repository.name)
+
+
+def _kind(reference: str) -> Resource:
+    """What is deleted with it."""
+    return Resource.REPOSITORY if not reference else Resource.ARTIFACT if ":" in reference else Resource.TAG
+
+
+def _repository(who: Principal, place: Place) -> Response:
+    repository = place.repository
     asked = listing.asked(COLUMNS)
     statement = select(Tag).join(Artifact, Artifact.id == Tag.artifact_id).where(Tag.repository_id == repository.id)
     if asked.search:
@@ -48,9 +119,8 @@ def _repository(project: Project, repository: Repository) -> Response:
     artifacts = {artifact.id: artifact for artifact in db.session.scalars(here)}
     return page(
         "repository.html",
-        project=project,
-        repository=repository,
-        path=repository.name.partition("/")[2],
+        place=place,
+        lacking=_lacking(who, place),
         listing=shown,
         artifacts=artifacts,
         platforms=_platforms(list(artifacts.values())),
@@ -58,14 +128,12 @@ def _repository(project: Project, repository: Repository) -> Response:
     )
 
 
-def _artifact(project: Project, repository: Repository, reference: str) -> Response:
-    artifact = service.get(repository, reference)
+def _artifact(who: Principal, place: Place) -> Response:
+    artifact = service.get(place.repository, place.reference)
     attached = accessories.by_artifact([artifact])[artifact.id]
     shown: dict[str, Any] = {
-        "project": project,
-        "repository": repository,
-        "path": repository.name.partition("/")[2],
-        "reference": reference,
+        "place": place,
+        "lacking": _lacking(who, place),
         "artifact": artifact,
         "tags": service.tags_by_artifact([artifact])[artifact.id],
         "children": service.references_by_artifact([artifact])[artifact.id],
@@ -74,7 +142,7 @@ def _artifact(project: Project, repository: Repository, reference: str) -> Respo
         "labels": labels.by_artifact([artifact]).get(artifact.id, []),
         "config": _config(artifact),
     }
-    return page("artifact.html", **shown, **_build(repository.name, artifact))
+    return page("artifact.html", **shown, **_build(place.repository.name, artifact))
 
 
 def _build(repository: str, artifact: Artifact) -> dict[str, Any]:
@@ -110,3 +178,66 @@ def _signed(artifacts: list[Artifact]) -> set[int]:
     """The ids of those that are signed."""
     found = accessories.by_artifact(artifacts)
     return {id_ for id_, attached in found.items() if any(accessory.type in _SIGNATURES for accessory, _ in attached)}
+
+
+@blueprint.get("/projects/<name>/deletion/<path:text>")
+def ask_deletion(name: str, text: str) -> Response:
+    return _ask(name, text)
+
+
+def _ask(name: str, text: str, problem: DomainError | None = None) -> Response:
+    """What would be deleted, what stays, and whether that is meant."""
+    _, place = _deletable(name, text)
+    artifact = service.get(place.repository, place.reference) if place.reference else None
+    tags = [tag.name for tag in service.tags_by_artifact([artifact])[artifact.id]] if artifact else []
+    rules = immutability.rules_of(place.project.id)
+    found = protected(rules, place.repository.name, tags if place.by_digest else [place.reference]) if place.reference else None
+    return page(
+        "deletion.html",
+        problem=problem,
+        place=place,
+        artifact=artifact,
+        others=sorted(tag for tag in tags if tag != place.reference),
+        count=service.count_by_repository([place.repository.id]).get(place.repository.id, 0),
+        along=len(removal.doomed(artifact)) - 1 if artifact else 0,
+        immutable=found.tag if found else "",
+    )
+
+
+def _deletable(name: str, text: str) -> tuple[Principal, Place]:
+    """
+    Raises:
+        Unauthenticated, Forbidden, NotFound
+    """
+    path, reference = _split(text)
+    who, project = load(name, Action.DELETE, _kind(reference), is_name=True, repository=path)
+    return who, Place(project, repositories.get(project, path), reference)
+
+
+@blueprint.post("/projects/<name>/deletion/<path:text>")
+def delete(name: str, text: str) -> Response:
+    who, place = _deletable(name, text)
+    back = f"/projects/{quote(place.project.name)}" if not place.reference else place.repository_url
+    if request.form.get("confirmation", "").strip() != place.title:
+        problem: DomainError | None = BadRequest(_("What you wrote is not the name, so nothing was deleted."))
+    else:
+        problem = attempted(lambda: _delete(who, place))
+    return _ask(name, text, problem) if problem else go(back)
+
+
+def _delete(who: Principal, place: Place) -> None:
+    registry, name, project_id = current_app.extensions["registry"], place.repository.name, place.project.id
+    if not place.reference:
+        immutability.require_deletable(project_id, name, db.session.scalars(service.tag_names(place.repository, "")).all())
+        let_go()
+        lifecycle.delete_repository(who.name, registry, name, project_id)
+        return
+    artifact = service.get(place.repository, place.reference)
+    if place.by_digest:
+        digest = artifact.digest
+        let_go()
+        removal.delete_artifact(who.name, registry, name, digest, immutability.approve)
+    else:
+        copies.delete_tag(
+            current_app.extensions["gate"].hand(who, place.project.ref), place.repository, artifact, place.reference
+        )

@@ -142,7 +142,7 @@ def list_artifacts(arguments: dict[str, Any], project_name: str, repository_name
 
 def _hand(who: Principal, project: Project) -> copies.Hand:
     gate: Gate = current_app.extensions["gate"]
-    return copies.Hand(gate.writer, who, project.ref, gate.callers.snapshots.current())
+    return gate.hand(who, project.ref)
 
 
 @blueprint.post(PATH)

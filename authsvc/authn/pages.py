@@ -16,7 +16,7 @@ from authsvc.configuration import service as configuration
 from authsvc.core import origin
 from authsvc.core.api import Schema
 from authsvc.core.db import db, let_go
-from authsvc.core.errors import STATUS, BadRequest, DomainError, NotFound
+from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.core.text import is_storable, own_path
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import principal
@@ -98,8 +98,7 @@ def sign_in() -> Response:
 def _ask_to_sign_in(back_to: str, error: DomainError | None = None) -> Response:
     return page(
         "sign_in.html",
-        status=STATUS[error.code] if error else 200,
-        problem=error.message if error else "",
+        problem=error,
         back_to=back_to,
         providers=[(one.name, one.settings.label) for one in providers()],
         may_register=configuration.value("self_registration"),
@@ -122,16 +121,16 @@ def register_page() -> Response:
     if not configuration.value("self_registration"):
         raise NotFound("self registration is switched off here; ask a system administrator for an account")
     if request.method == "GET":
-        return page("register.html", given={}, problem="", waits=None)
+        return page("register.html", given={}, waits=None)
     session.require_same_origin(request)
     let_go()
     try:
         waits = register(**_body(UserCreationSchema()))
     except DomainError as error:
         db.session.rollback()
-        return page("register.html", status=STATUS[error.code], given=request.form, problem=error.message, waits=None)
+        return page("register.html", problem=error, given=request.form, waits=None)
     db.session.commit()
-    return page("register.html", given={}, problem="", waits=waits)
+    return page("register.html", given={}, waits=waits)
 
 
 @blueprint.route("/log_out", methods=["GET", "POST"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
@@ -37,8 +36,8 @@ _HEADERS = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
 
-# How an application with pages shows an error (status, code, message) to people: in its extensions.
-ErrorPage = Callable[[int, str, str], Response | None]
+# How an application with pages shows an error to people: status, code, message, and what was raised, if it is ours.
+ErrorPage = Callable[[int, str, str, DomainError | None], Response | None]
 ERROR_PAGE = "error_page"
 
 log = structlog.get_logger(component="web")
@@ -89,7 +88,7 @@ def _end(error: BaseException | None) -> None:
 def error_response(error: DomainError) -> Response:
     """A domain error as HTTP: its code's status, the one error shape, `Retry-After` where it says when."""
     code = _HARBOR.get(error.code, error.code) if request.path.startswith("/api/") else error.code
-    response = _said(STATUS[error.code], code, error.message, error.detail)
+    response = _said(STATUS[error.code], code, error.message, error)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.limit is not None:
@@ -117,12 +116,12 @@ def http_error(error: HTTPException) -> Response:
     return _said(status, _CODES.get(status, "UNKNOWN" if status >= 500 else "BAD_REQUEST"), message)
 
 
-def _said(status: int, code: str, message: str, detail: Mapping[str, Any] | None = None) -> Response:
+def _said(status: int, code: str, message: str, error: DomainError | None = None) -> Response:
     """An error as whoever asked understands it: people by a page, programs by the one shape."""
     page: ErrorPage | None = current_app.extensions.get(ERROR_PAGE)
-    response = page(status, code, message) if page is not None else None
+    response = page(status, code, message, error) if page is not None else None
     if response is None:
-        response = jsonify(envelope(code, message, detail))
+        response = jsonify(envelope(code, message, error.detail if error is not None else None))
         response.status_code = status
     return response
 

@@ -9,7 +9,9 @@ from authsvc.gate import answers
 from authsvc.gate.asked import Asked
 from authsvc.gate.callers import Callers
 from authsvc.gate.checks import Checks
+from authsvc.gate.copies import Hand
 from authsvc.gate.writes import Writer
+from authsvc.rbac.principal import Principal, ProjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class Gate:
     callers: Callers
     checks: Checks
     writer: Writer
+
+    def hand(self, who: Principal, project: ProjectRef) -> Hand:
+        """What writes for the API and pages, for somebody who was asked about already."""
+        return Hand(self.writer, who, project, self.callers.snapshots.current())
 
     def challenge(self, asked: Asked | None, error: str) -> str:
         """The challenge for a request that has to come again with a token."""

@@ -18,7 +18,7 @@ from authsvc.rbac.roles import ROLE_PERMISSIONS, Role
 from authsvc.users.models import User
 
 Entity = User | UserGroup
-_NAME = func.coalesce(User.username, UserGroup.group_name)
+NAME = func.coalesce(User.username, UserGroup.group_name)
 
 
 def role_of(role_id: int) -> Role:
@@ -113,13 +113,13 @@ def count_by_role(project: Project) -> dict[Role, int]:
 def of(project: Project, entity_name: str = "") -> Select[ProjectMember, str]:
     """(member, name) pairs of a project, by name; deleted users are none."""
     statement = (
-        select(ProjectMember, _NAME)
+        select(ProjectMember, NAME)
         .outerjoin(User, _joins("u", User.id))
         .outerjoin(UserGroup, _joins("g", UserGroup.id))
         .where(ProjectMember.project_id == project.id, or_(User.deleted.is_(False), UserGroup.id.is_not(None)))
-        .order_by(_NAME, ProjectMember.id)
+        .order_by(NAME, ProjectMember.id)
     )
-    return statement.where(_NAME.icontains(entity_name, autoescape=True)) if entity_name else statement
+    return statement.where(NAME.icontains(entity_name, autoescape=True)) if entity_name else statement
 
 
 def _joins(entity_type: str, column: InstrumentedAttribute[int]) -> Any:

@@ -1,35 +1,47 @@
-"""Projects: the list, one of them with its repositories, and a new one."""
+"""Projects: the list, a new one, and one of them with repositories, members and settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, current_app, request
 from sqlalchemy import select
 
 from authsvc import lifecycle
 from authsvc.artifacts import service as artifacts
-from authsvc.authn.session import require_same_origin
+from authsvc.authn import entities, sources
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
-from authsvc.core.errors import STATUS, DomainError
-from authsvc.projects import service
+from authsvc.core.errors import BadRequest, DomainError
+from authsvc.core.text import is_storable
+from authsvc.groups.models import UserGroup
+from authsvc.groups.rules import GroupType
+from authsvc.projects import members, service
 from authsvc.projects.access import load, refusal_to_create
-from authsvc.projects.models import Project, StorageUsage
+from authsvc.projects.frame import frame, role_lacking
+from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.rbac.guard import principal
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
-from authsvc.rbac.roles import Role, strongest
+from authsvc.rbac.roles import BY_POWER, Role, strongest
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 from authsvc.ui import listing
-from authsvc.ui.shell import Pages, go, page
+from authsvc.ui.language import gettext as _
+from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.users.models import User
 from authsvc.users.service import BUILT_IN_ADMIN
 
 blueprint = Pages("projects", __name__)
 COLUMNS = {"name": Project.name, "created": Project.creation_time, "limit": Project.storage_limit}
+MEMBERS = {"name": members.NAME, "role": ProjectMember.role}
 REPOSITORIES = {"name": Repository.name, "pulls": Repository.pull_count, "updated": Repository.update_time}
+_KINDS: dict[Any, int] = {"ldap": GroupType.LDAP, "oidc": GroupType.OIDC}
+_LONGEST_DN = 512
+_DIGITS = 10
 _QUOTA, _PUSH = Permission(Resource.QUOTA, Action.READ), Permission(Resource.REPOSITORY, Action.PUSH)
 
 
@@ -63,24 +75,24 @@ def _used(who: Principal, projects: Sequence[Project]) -> dict[int, int]:
 def new_project() -> Response:
     if (refused := refusal_to_create(principal())) is not None:
         raise refused
-    return page("project_new.html", name="", public=False, problem="")
+    return page("project_new.html", name="", public=False)
 
 
 @blueprint.post("/projects/new")
 def create_project() -> Response:
-    require_same_origin(request)
     who = principal()
     if (refused := refusal_to_create(who)) is not None:
         raise refused
     name, public = request.form.get("name", "").strip(), request.form.get("public") == "true"
-    try:
-        with lifecycle.place_of(who, name) as place:
-            lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, {"public": str(public).lower()})
-            db.session.commit()
-    except DomainError as error:
-        db.session.rollback()
-        return page("project_new.html", status=STATUS[error.code], name=name, public=public, problem=error.message)
-    return go(f"/projects/{name}")
+    if problem := attempted(lambda: _create(who, name, public=public)):
+        return page("project_new.html", problem=problem, name=name, public=public)
+    return go(_path(name))
+
+
+def _create(who: Principal, name: str, *, public: bool) -> None:
+    with lifecycle.place_of(who, name) as place:
+        lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, {"public": str(public).lower()})
+        db.session.commit()
 
 
 @blueprint.get("/projects/<name>")
@@ -94,7 +106,7 @@ def show_project(name: str) -> Response:
     limited = configuration.value("quota_per_project_enable")
     return page(
         "project.html",
-        project=project,
+        **frame(who, project),
         listing=shown,
         counts=artifacts.count_by_repository([repository.id for repository in shown.rows]),
         role=strongest(who.roles_in(project.ref)),
@@ -102,3 +114,101 @@ def show_project(name: str) -> Response:
         limit=project.storage_limit if limited and project.storage_limit >= 0 else None,
         may_push=who.is_authenticated and can(who, _PUSH, project.ref),
     )
+
+
+@blueprint.get("/projects/<name>/members")
+def show_members(name: str) -> Response:
+    return _members(name)
+
+
+def _members(name: str, problem: DomainError | None = None) -> Response:
+    who, project = load(name, Action.LIST, Resource.MEMBER, is_name=True)
+    asked = listing.asked(MEMBERS)
+    shown = listing.part(
+        members.of(project, asked.search).order_by(None), asked, MEMBERS, [members.NAME, ProjectMember.id], scalars=False
+    )
+    return page(
+        "members.html",
+        **frame(who, project),
+        listing=shown,
+        problem=problem,
+        given=request.form,
+        lacking=role_lacking(who, Action.UPDATE, Resource.MEMBER, project),
+        role_names=BY_POWER,
+        sources=[(one.kind, one.name) for kind in _KINDS for one in sources.of_kind(kind)],
+    )
+
+
+@blueprint.post("/projects/<name>/members")
+def add_member(name: str) -> Response:
+    who, project = load(name, Action.CREATE, Resource.MEMBER, is_name=True)
+    problem = attempted(lambda: members.add(who, project, _named(), members.role_of(_number("role"))))
+    return _members(name, problem) if problem else go(_path(name, "members"))
+
+
+def _named() -> User | UserGroup:
+    """The user or group that a form names: a user, or a group of a directory (by its DN) or provider."""
+    kind, name = request.form.get("kind", "user"), request.form.get("name", "").strip()
+    if not name or len(name) > _LONGEST_DN or not is_storable(name):
+        raise BadRequest(_("Say who: a name of at most 512 characters."))
+    if kind == "user":
+        return entities.user(name)
+    of, _colon, source = kind.partition(":")
+    if of not in _KINDS:
+        raise BadRequest(f"kind is user, {':NAME, '.join(_KINDS)}:NAME")
+    dn, plain = (name, "") if of == "ldap" else ("", name)
+    return entities.group(entities.group_named(_KINDS[of], plain, dn, source))
+
+
+@blueprint.post("/projects/<name>/members/<int:member_id>")
+def change_member(name: str, member_id: int) -> Response:
+    """Another role, or none."""
+    if request.form.get("action") == "remove":
+        who, project = load(name, Action.DELETE, Resource.MEMBER, is_name=True)
+        problem = attempted(lambda: members.remove(who.name, project, member_id))
+    else:
+        who, project = load(name, Action.UPDATE, Resource.MEMBER, is_name=True)
+        problem = attempted(lambda: members.set_role(who, project, member_id, members.role_of(_number("role"))))
+    return _members(name, problem) if problem else go(_path(name, "members"))
+
+
+def _number(field: str) -> int:
+    given = request.form.get(field, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < _DIGITS else 0
+
+
+def _path(name: str, *more: str) -> str:
+    return "/".join(("/projects", quote(name, safe=""), *more))
+
+
+@blueprint.get("/projects/<name>/settings")
+def show_settings(name: str) -> Response:
+    return _settings(name)
+
+
+def _settings(name: str, problem: DomainError | None = None) -> Response:
+    who, project = load(name, Action.UPDATE, is_name=True)
+    return page(
+        "project_settings.html",
+        **frame(who, project),
+        problem=problem,
+        lacking=role_lacking(who, Action.DELETE, Resource.PROJECT, project),
+        filled=repositories.count_by_project([project.id]).get(project.id, 0),
+    )
+
+
+@blueprint.post("/projects/<name>/settings")
+def change_settings(name: str) -> Response:
+    who, project = load(name, Action.UPDATE, is_name=True)
+    problem = attempted(lambda: service.update(who, project, {"public": str(request.form.get("public"))}))
+    return _settings(name, problem) if problem else go(_path(name, "settings"))
+
+
+@blueprint.post("/projects/<name>/delete")
+def delete_project(name: str) -> Response:
+    who, project = load(name, Action.DELETE, is_name=True)
+    if request.form.get("confirmation", "").strip() != project.name:
+        return _settings(name, BadRequest(_("What you wrote is not the name, so nothing was deleted.")))
+    found, registry = (lambda: load(name, Action.DELETE, is_name=True)[1]), current_app.extensions["registry"]
+    problem = attempted(lambda: lifecycle.delete_project(who.name, found, registry))
+    return _settings(name, problem) if problem else go("/projects")

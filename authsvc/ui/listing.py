@@ -90,10 +90,12 @@ def asked(columns: Columns) -> Asked:
     return Asked(search, sort, min(int(number), _LAST) if number.isascii() and number.isdigit() and int(number[:9]) else 1)
 
 
-def part(statement: Select[Any], wanted: Asked, columns: Columns, default: Sequence[Any]) -> Listing:
-    """The rows that are wanted; `default`: their order, if no column is named."""
+def part(
+    statement: Select[*tuple[Any, ...]], wanted: Asked, columns: Columns, default: Sequence[Any], *, scalars: bool = True
+) -> Listing:
+    """The rows that are wanted, of one entity, or tuples unless `scalars`; `default`: their order, if no column is named."""
     narrowed = ordered(statement, wanted.sort, columns, default)
-    rows, total = fetch(narrowed, SIZE, (wanted.page - 1) * SIZE, scalars=True, counted=None)
+    rows, total = fetch(narrowed, SIZE, (wanted.page - 1) * SIZE, scalars=scalars, counted=None)
     return Listing(rows, total, wanted)
 
 

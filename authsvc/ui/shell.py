@@ -4,6 +4,7 @@ and `templates/`, and make their blueprint here."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,8 @@ from flask import Blueprint, Flask, Response, current_app, g, make_response, red
 
 from authsvc import __version__
 from authsvc.configuration import service as configuration
+from authsvc.core.db import db
+from authsvc.core.errors import STATUS, DomainError, PasswordChangeRequired, Unauthenticated
 from authsvc.core.settings import Settings
 from authsvc.core.web import ERROR_PAGE
 from authsvc.rbac.guard import principal
@@ -19,7 +22,7 @@ from authsvc.ui import files, language
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
-_NEEDS_LOGIN, _NEEDS_PASSWORD = "UNAUTHORIZED", "PASSWORD_CHANGE_REQUIRED"
+_READS = ("GET", "HEAD")
 
 
 class Pages(Blueprint):
@@ -44,23 +47,35 @@ def is_page() -> bool:
     return request.accept_mimetypes.best == "text/html"
 
 
-def page(template: str, *, status: int = 200, **shown: Any) -> Response:
-    """A page."""
-    return make_response(render_template(template, **shown), status)
+def page(template: str, *, status: int | None = None, problem: DomainError | None = None, **shown: Any) -> Response:
+    """A page; with a `problem`, a form that says why nothing came of it."""
+    said = problem.message if problem else ""
+    return make_response(render_template(template, problem=said, **shown), status or (STATUS[problem.code] if problem else 200))
+
+
+def attempted(action: Callable[[], object]) -> DomainError | None:
+    """Do what a form asks for, as a whole; or say why not, with nothing changed."""
+    try:
+        action()
+        db.session.commit()
+    except DomainError as error:
+        db.session.rollback()
+        return error
+    return None
 
 
 def go(path: str) -> Response:
     """To another page, by GET."""
-    return make_response(redirect(path, 303))
+    return make_response(redirect(path, 302 if request.method in _READS else 303))
 
 
-def error_page(status: int, code: str, message: str) -> Response | None:
+def error_page(status: int, code: str, message: str, error: DomainError | None) -> Response | None:
     """What a refusal looks like to people; None where a program asks."""
     if not is_page():
         return None
-    if code == _NEEDS_PASSWORD:
+    if isinstance(error, PasswordChangeRequired):
         return go("/account/password")
-    if code == _NEEDS_LOGIN and request.method in ("GET", "HEAD"):
+    if isinstance(error, Unauthenticated) and request.method in _READS:
         return go(f"/sign-in?next={quote(_here())}")
     g.alone = status >= 500  # perhaps nothing can be looked up at this moment
     return page("error.html", status=status, code=status, message=message, request_id=g.get("request_id", ""))
@@ -90,4 +105,4 @@ def _notices() -> dict[str, Any]:
 
 def _here() -> str:
     """The path of this page, to come back to; the front page where it was not asked for by GET."""
-    return request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
+    return request.full_path.rstrip("?") if request.method in _READS else "/"

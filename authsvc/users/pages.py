@@ -9,7 +9,7 @@ from flask import Response, request
 from authsvc.authn import session
 from authsvc.authn.lockout import require_own_password
 from authsvc.core.db import db
-from authsvc.core.errors import STATUS, BadRequest, DomainError
+from authsvc.core.errors import BadRequest, DomainError
 from authsvc.core.repeat import outside
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_person
@@ -43,8 +43,7 @@ def change_password() -> Response:
         service.set_password(who.name, user, chosen, old=old)
     except DomainError as error:
         db.session.rollback()
-        shown = {"must": who.temporary_password, "shortest": MIN_LENGTH, "problem": error.message}
-        return page("password.html", status=STATUS[error.code], **shown)
+        return page("password.html", problem=error, must=who.temporary_password, shortest=MIN_LENGTH)
     response = go("/")
     session.start(replace(who, epoch=user.epoch), response)  # all earlier ones have ended with the old password
     db.session.commit()

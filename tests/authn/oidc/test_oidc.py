@@ -72,7 +72,7 @@ def test_the_first_login_asks_for_a_name(login_world: World, oidc: OidcProvider,
     assert taken.status_code == 409
     assert "name of another user" in taken.text
     chosen = olga.client.post("/c/oidc/onboard", data={"username": "olga-o"}, base_url=URL, headers=own)
-    assert (chosen.status_code, chosen.headers["Location"]) == (302, "/x")
+    assert (chosen.status_code, chosen.headers["Location"]) == (303, "/x")
     assert olga.current()["username"] == "olga-o"
     later = person("olga")
     assert later.log_in() == (302, "/")
@@ -91,7 +91,7 @@ def test_people_in_hundreds_of_groups_come_aboard(
         assert olga.log_in("/x") == (200, "/c/oidc/onboard")
     assert sum(len(olga.cookie(name)) for name in ("oidc_flow", "oidc_arrival")) < 1000
     chosen = olga.client.post("/c/oidc/onboard", data={"username": "olga"}, base_url=URL, headers={"Origin": URL})
-    assert chosen.status_code == 302
+    assert chosen.status_code == 303
     with login_world.changes():
         assert sorted(g.group_name for g in db.session.scalars(groups.of_user(users.get_by_name("olga").id))) == names
         assert db.session.query(OidcArrival).count() == 0, "of the first time neither"
@@ -111,7 +111,7 @@ def test_a_name_is_chosen_in_time_and_once(login_world: World, oidc: OidcProvide
         (arrival,) = db.session.query(OidcArrival)
         assert "olga" not in arrival.sealed
     again = olga.cookie("oidc_arrival")
-    assert olga.client.post("/c/oidc/onboard", data={"username": "olga"}, base_url=URL, headers=own).status_code == 302
+    assert olga.client.post("/c/oidc/onboard", data={"username": "olga"}, base_url=URL, headers=own).status_code == 303
     olga.client.set_cookie("oidc_arrival", again, path="/c/oidc", domain="registry.test")
     assert olga.client.get("/c/oidc/onboard", base_url=URL).status_code == 401
 

@@ -69,7 +69,7 @@ def first_login() -> Response:
         prefix = users.robot_prefix()
     suggested = names.fitted(suggested_name(at.settings, claims), prefix)
     if request.method == "GET":
-        return _ask_name(suggested, at.settings.label, "")
+        return _ask_name(suggested, at.settings.label)
     session.require_same_origin(request)
     chosen = request.form.get("username", "") or suggested
     shown = replace(backend.proof(at, claims, chosen), stated_at=arrival.stated_at)
@@ -80,10 +80,10 @@ def first_login() -> Response:
         names.check_chosen(chosen, prefix)
         return _logged_in(shown, arrival.back_to)
     except DomainError as error:
-        return _ask_name(chosen, at.settings.label, error.message)
+        return _ask_name(chosen, at.settings.label, error)
 
 
-def _ask_name(username: str, label: str, problem: str) -> Response:
+def _ask_name(username: str, label: str, problem: DomainError | None = None) -> Response:
     return page("oidc_onboard.html", status=409 if problem else 200, username=username, provider=label, problem=problem)
 
 

@@ -1,0 +1,30 @@
+"""What the pages of one project share: the ways to those that whoever looks may see, and whom to ask for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authsvc.projects.models import Project
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.policy import can, roles_granting
+from authsvc.rbac.principal import Principal
+from authsvc.rbac.roles import Role
+
+# The last part of a page's path -> what it takes to see it.
+TABS = {
+    "repositories": Permission(Resource.REPOSITORY, Action.LIST),
+    "members": Permission(Resource.MEMBER, Action.LIST),
+    "logs": Permission(Resource.LOG, Action.LIST),
+    "settings": Permission(Resource.PROJECT, Action.UPDATE),
+}
+
+
+def frame(who: Principal, project: Project) -> dict[str, Any]:
+    """For the template `project_frame.html`."""
+    return {"project": project, "tabs": [name for name, permission in TABS.items() if can(who, permission, project.ref)]}
+
+
+def role_lacking(who: Principal, action: Action, resource: Resource, project: Project, repository: str = "") -> Role | None:
+    """The weakest role that would allow it; None if it is allowed."""
+    permission = Permission(resource, action)
+    return None if can(who, permission, project.ref, repository) else roles_granting(permission)[0]
