@@ -203,7 +203,7 @@ def test_a_login_on_its_way_is_of_no_use_after_another(olga: Olga, town: World) 
 
     assert finish(first) == 401
     assert finish(second, "admin") == 409, "the name is taken, and she chooses another one"
-    assert finish(second) == 302
+    assert finish(second) == 303
     assert finish(second) == 401
     user_id = town.client.get("/api/v2.0/users/current", base_url=URL).get_json()["user_id"]
     with town.changes():
