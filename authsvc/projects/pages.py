@@ -71,14 +71,14 @@ def _used(who: Principal, projects: Sequence[Project]) -> dict[int, int]:
     return dict.fromkeys(ids, 0) | {id_: used for id_, used in db.session.execute(statement)}  # noqa: C416 - rows are no pairs
 
 
-@blueprint.get("/projects/new")
+@blueprint.get("/new-project")
 def new_project() -> Response:
     if (refused := refusal_to_create(principal())) is not None:
         raise refused
     return page("project_new.html", name="", public=False)
 
 
-@blueprint.post("/projects/new")
+@blueprint.post("/new-project")
 def create_project() -> Response:
     who = principal()
     if (refused := refusal_to_create(who)) is not None:

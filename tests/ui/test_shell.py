@@ -57,7 +57,7 @@ def test_notices(world: World) -> None:
     assert "b" not in seen.tags
     assert "Read-only mode" in seen.text
     assert visitor.sign_in("admin").status_code == 303, "logging in changes nothing of the registry's"
-    refused = visitor.post("/projects/new", name="web")
+    refused = visitor.post("/new-project", name="web")
     assert (refused.status_code, "read only" in see(refused).text) == (403, True)
 
 

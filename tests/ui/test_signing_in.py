@@ -50,7 +50,7 @@ def test_a_wrong_password_is_said(world: World) -> None:
     assert visitor.sign_in("", "").status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/look", "/account/password", "/projects/new", "/register"])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/look", "/account/password", "/new-project", "/register"])
 def test_other_sites_change_nothing(world: World, path: str) -> None:
     with world.changes():
         from authsvc.configuration import service as configuration
