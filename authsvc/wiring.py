@@ -55,8 +55,10 @@ import authsvc.registries.tasks
 import authsvc.repositories.routes
 import authsvc.retention.routes
 import authsvc.retention.tasks
+import authsvc.robots.pages
 import authsvc.robots.routes
 import authsvc.scanning.routes
+import authsvc.secrets.pages
 import authsvc.secrets.routes
 import authsvc.system.routes
 import authsvc.token.tasks
@@ -124,6 +126,8 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.projects.pages.blueprint,
     authsvc.artifacts.pages.blueprint,
     authsvc.audit.pages.blueprint,
+    authsvc.robots.pages.blueprint,
+    authsvc.secrets.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]
 

@@ -32,6 +32,18 @@ def load(
     return who, project
 
 
+def readable_id(who: Principal, name: str) -> int:
+    """The id of a project that `who` may know of.
+
+    Raises:
+        NotFound
+    """
+    found = service.find_ref(name, is_name=True)
+    if found is None or not can(who, Permission(Resource.PROJECT, Action.READ), found):
+        raise NotFound(f"project {name[:255]} not found")
+    return found.id
+
+
 def refusal_to_create(who: Principal) -> DomainError | None:
     """Why somebody may not make a project; None if he may."""
     if not who.is_authenticated:

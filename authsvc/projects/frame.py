@@ -14,6 +14,7 @@ from authsvc.rbac.roles import Role
 TABS = {
     "repositories": Permission(Resource.REPOSITORY, Action.LIST),
     "members": Permission(Resource.MEMBER, Action.LIST),
+    "robots": Permission(Resource.ROBOT, Action.LIST),
     "logs": Permission(Resource.LOG, Action.LIST),
     "settings": Permission(Resource.PROJECT, Action.UPDATE),
 }

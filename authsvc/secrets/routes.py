@@ -5,12 +5,12 @@ from typing import Any
 
 from authsvc.core.api import Blueprint, PageArguments, page_of
 from authsvc.core.db import db
-from authsvc.core.errors import Forbidden, NotFound
+from authsvc.core.errors import Forbidden
 from authsvc.projects import service as projects
+from authsvc.projects.access import readable_id
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_of, require_person
-from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.policy import can
+from authsvc.rbac.principal import Principal
 from authsvc.secrets import rules, service
 from authsvc.secrets.rules import Kind, Scope
 from authsvc.secrets.schemas import AccessTokenCreatedSchema, AccessTokenCreateSchema, AccessTokenSchema, SecretSchema
@@ -76,7 +76,7 @@ def create_access_token(body: dict[str, Any], user_id: int) -> Any:
     if who.id != user_id:
         raise Forbidden("nobody makes access tokens for somebody else")
     user = users.get(user_id)
-    scope = _scope(body["projects"], body["actions"])
+    scope = _scope(who, body["projects"], body["actions"])
     networks = rules.parse_networks(body["networks"])
     token, row = service.issue_access_token(who.name, user, body["name"], days=body["days"], scope=scope, networks=networks)
     shown = {"id": row.id, "name": row.name, "token": token, "expires_at": row.expires_at}
@@ -84,19 +84,11 @@ def create_access_token(body: dict[str, Any], user_id: int) -> Any:
     return shown, 201, {"Location": f"/api/v2.0/users/{user_id}/access-tokens/{shown['id']}"}
 
 
-def _scope(names: list[str] | None, actions: list[str] | None) -> Scope | None:
+def _scope(who: Principal, names: list[str] | None, actions: list[str] | None) -> Scope | None:
     if names is None and actions is None:
         return None
-    ids = tuple(_readable(name) for name in names) if names is not None else None
+    ids = tuple(readable_id(who, name) for name in names) if names is not None else None
     return Scope(ids, rules.parse_actions(actions if actions is not None else rules.ACTIONS))
-
-
-def _readable(name: str) -> int:
-    """The id of a project that the caller may know of."""
-    found = projects.find_ref(name, is_name=True)
-    if found is None or not can(require_person(), Permission(Resource.PROJECT, Action.READ), found):
-        raise NotFound(f"project {name} not found")
-    return found.id
 
 
 @blueprint.delete("/<int:user_id>/access-tokens/<int:secret_id>")

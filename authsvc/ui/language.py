@@ -107,11 +107,11 @@ def size(value: int) -> str:
     return f"{format_decimal(scaled, format='#,##0.0', locale=_locale())} {unit}"
 
 
-def moment(value: datetime | None) -> Markup:
-    """How long ago that was, with the moment itself for who wants it exactly; a dash for what never was."""
+def moment(value: datetime | None, to_come: bool = False) -> Markup:
+    """How long ago that was, or is `to_come`, with the moment itself for who wants it exactly; a dash for what never was."""
     if value is None:
         return Markup("&ndash;")
-    ago = min(value - utcnow(), timedelta())
+    ago = value - utcnow() if to_come else min(value - utcnow(), timedelta())
     said = format_timedelta(ago, add_direction=True, locale=_locale())
     exact = f"{format_datetime(value, 'medium', locale=_locale())} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(rfc3339(value), exact, escape(said))

@@ -114,7 +114,7 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
     enter(page)
     assert page.locator("main tbody tr").count() == 2
     well(page)
-    for tab in ("logs", "settings"):
+    for tab in ("robots", "logs", "settings"):
         with page.expect_navigation():
             page.click(f"nav.tabs a[href$='/{tab}']")
         well(page)
@@ -134,6 +134,35 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
     well(page)
 
 
+def test_a_robot_pushes_with_what_the_page_wrote(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
+    project = f"team-{uuid4().hex[:8]}"
+    assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
+    page.goto(f"/sign-in?next=/projects/{project}/robots")
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+    well(page)
+    page.fill("#name", "ci")
+    page.select_option("#duty", "push")
+    page.focus("#name")
+    enter(page)
+    well(page)
+    secret, name = page.inner_text("#secret").strip(), page.inner_text("h2")
+    assert RawClient(stack, (name, secret)).push(f"{project}/app", "v1")
+    page.goto(f"/projects/{project}/robots")
+    assert secret not in page.content()
+    well(page)
+    page.goto("/account/tokens")
+    page.fill("#name", "laptop")
+    page.focus("#name")
+    enter(page)
+    well(page)
+    assert RawClient(stack, (somebody[0], page.inner_text("#secret").strip())).push(f"{project}/app", "v2")
+    for path in ("/account/tokens", "/account/logins"):
+        page.goto(path)
+        well(page)
+
+
 def test_language_theme_and_signing_out(page: Page, somebody: tuple[str, str]) -> None:
     page.goto("/sign-in?next=/account/password")
     well(page)
@@ -146,7 +175,7 @@ def test_language_theme_and_signing_out(page: Page, somebody: tuple[str, str]) -
     page.keyboard.press("Enter")
     page.focus("button[value='zh-CN']")
     enter(page)
-    assert "修改密码" in page.inner_text("h1")
+    assert "我的账户" in page.inner_text("h1")
     page.click("details.menu >> nth=0 >> summary")
     with page.expect_navigation():
         page.click("button[value='dark']")

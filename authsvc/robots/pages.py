@@ -1,0 +1,164 @@
+"""A project's robots: who logs in from a machine, what with, and a secret that is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+from sqlalchemy import func, select
+
+from authsvc.configuration import service as configuration
+from authsvc.core.db import db, utcnow
+from authsvc.core.errors import BadRequest, DomainError, NotFound
+from authsvc.core.text import is_storable
+from authsvc.projects.access import load
+from authsvc.projects.frame import frame, role_lacking
+from authsvc.projects.models import Project
+from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.principal import Principal
+from authsvc.robots import rules, service
+from authsvc.robots.models import Robot
+from authsvc.robots.rules import Grant, Wanted
+from authsvc.secrets.models import Secret, SecretUse
+from authsvc.ui import listing
+from authsvc.ui.language import gettext as _
+from authsvc.ui.shell import Pages, attempted, go, page
+
+blueprint = Pages("robots", __name__)
+COLUMNS = {"name": Robot.name, "created": Robot.creation_time, "expires": Robot.expires_at}
+# What the form offers; the API gives anything else.
+DUTIES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
+        "pull": (("repository", "pull"),),
+        "push": (("repository", "pull"), ("repository", "push")),
+        "delete": (
+            *(("repository", action) for action in ("pull", "push", "list", "delete")),
+            *(("artifact", action) for action in ("read", "list", "delete")),
+            *(("tag", action) for action in ("list", "delete")),
+        ),
+    }
+)
+_LONGEST = 1024
+_DIGITS = 6
+
+
+@blueprint.get("/projects/<name>/robots")
+def show_robots(name: str) -> Response:
+    return _robots(name)
+
+
+def _robots(name: str, problem: DomainError | None = None) -> Response:
+    who, project = load(name, Action.LIST, Resource.ROBOT, is_name=True)
+    asked, statement = listing.asked(COLUMNS), service.of_place(project.id)
+    if asked.search:
+        statement = statement.where(Robot.name.icontains(asked.search, autoescape=True))
+    shown = listing.part(statement, asked, COLUMNS, [Robot.name])
+    return page(
+        "robots.html",
+        **frame(who, project),
+        listing=shown,
+        problem=problem,
+        given=request.form,
+        lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project),
+        full_names={robot.id: rules.full_name(service.prefix(), project.name, robot.name) for robot in shown.rows},
+        access={robot.id: sorted(f"{one.resource}:{one.action}" for one in robot.permissions) for robot in shown.rows},
+        used=_last_used([robot.id for robot in shown.rows]),
+        duties=[*DUTIES],
+        days=configuration.value("robot_token_duration"),
+        now=utcnow(),
+    )
+
+
+def _last_used(ids: list[int]) -> dict[int, Any]:
+    """When each of these robots logged in last, of those that have."""
+    used = (
+        select(Secret.owner_id, func.max(SecretUse.last_used_at))
+        .join(SecretUse, SecretUse.secret_id == Secret.id)
+        .where(Secret.owner_kind == "robot", Secret.owner_id.in_(ids))
+        .group_by(Secret.owner_id)
+    )
+    return {id_: at for id_, at in db.session.execute(used)}  # noqa: C416 - rows are no pairs
+
+
+@blueprint.post("/projects/<name>/robots")
+def create_robot(name: str) -> Response:
+    who, project = load(name, Action.CREATE, Resource.ROBOT, is_name=True)
+    return _with_secret(name, lambda: service.create(who, "project", _wanted(project)))
+
+
+def _wanted(project: Project) -> Wanted:
+    """What the form asks for.
+
+    Raises:
+        BadRequest
+    """
+    given = request.form
+    name, description, duty = given.get("name", "").strip(), given.get("description", "").strip(), given.get("duty", "")
+    if duty not in DUTIES:
+        raise BadRequest(f"duty is one of {', '.join(DUTIES)}")
+    if len(description) > _LONGEST or not is_storable(description):
+        raise BadRequest(f"a description has at most {_LONGEST} characters")
+    access = rules.parse_access("project", DUTIES[duty])
+    return Wanted(name, project.name, description, _days(), (Grant("project", project.name, access),))
+
+
+def _days() -> int:
+    """How long it lives; an empty field: for ever."""
+    given = request.form.get("days", "").strip()
+    if not given:
+        return -1
+    if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS):
+        raise BadRequest(_("How many days it lives is a number, or empty: for ever."))
+    return int(given)
+
+
+def _with_secret(name: str, make: Callable[[], tuple[Robot, str]]) -> Response:
+    """Carry out what gives a robot a secret, and show that, this once."""
+    made: list[tuple[str, str]] = []
+
+    def make_it() -> None:
+        robot, secret = make()
+        made.append((service.name_of(robot), secret))
+
+    if problem := attempted(make_it):
+        return _robots(name, problem)
+    who, project = load(name, Action.LIST, Resource.ROBOT, is_name=True)
+    (full_name, secret) = made[-1]
+    return page("robot_secret.html", **frame(who, project), full_name=full_name, secret=secret)
+
+
+@blueprint.post("/projects/<name>/robots/<int:robot_id>")
+def change_robot(name: str, robot_id: int) -> Response:
+    """Disable it, enable it, give it another secret, or delete it."""
+    action = request.form.get("action", "")
+    who, project = load(name, Action.DELETE if action == "delete" else Action.UPDATE, Resource.ROBOT, is_name=True)
+    if action == "secret":
+        return _with_secret(name, lambda: _renewed(who, _of(project, robot_id)))
+    verbs: dict[str, Callable[[], None]] = {
+        "disable": lambda: service.set_disabled(who, _of(project, robot_id), True),
+        "enable": lambda: service.set_disabled(who, _of(project, robot_id), False),
+        "delete": lambda: service.delete_robot(who.name, _of(project, robot_id)),
+    }
+    if action not in verbs:
+        return _robots(name, BadRequest(f"action is one of secret, {', '.join(verbs)}"))
+    problem = attempted(verbs[action])
+    return _robots(name, problem) if problem else go(f"/projects/{quote(name, safe='')}/robots")
+
+
+def _renewed(who: Principal, robot: Robot) -> tuple[Robot, str]:
+    return robot, service.refresh_secret(who, robot)
+
+
+def _of(project: Project, robot_id: int) -> Robot:
+    """A robot of a project.
+
+    Raises:
+        NotFound
+    """
+    robot = db.session.get(Robot, robot_id)
+    if robot is None or robot.project_id != project.id:
+        raise NotFound(f"robot {robot_id} not found")
+    return robot
