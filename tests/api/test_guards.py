@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -58,6 +59,7 @@ SECRET = re.compile(r"password|secret|salt|token|hash|digest_key|sealed|epoch")
 
 # Rows that come and go with logins, and those in the order of ids that are drawn.
 BESIDE = {LoginLock.__tablename__, LoginFailure.__tablename__, Decision.__tablename__}
+_A_DAY = 24 * 3600  # seconds
 # Their bodies refuse all else than can be set; that is tested where they are.
 STRICT = (
     "/configurations", "/metadatas/", "/metadatas/{meta_name}", "/access-tokens", "/trust-rules", "/directories/{name}",
@@ -71,16 +73,25 @@ def _writes() -> Iterator[Operation]:
             yield one
 
 
-def _contents() -> list[tuple[str, list[tuple[Any, ...]]]]:
+def _contents() -> list[tuple[str, list[Any]]]:
     """All rows of all tables."""
     return [
-        (table.name, [tuple(row) for row in db.session.execute(select(table).order_by(*table.primary_key.columns))])
+        (table.name, [_timeless(tuple(row)) for row in db.session.execute(select(table).order_by(*table.primary_key.columns))])
         for table in Base.metadata.sorted_tables
         if table.name not in BESIDE
     ]
 
 
-def _done(matrix: Matrix, operation: Operation, extra: dict[str, Any]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+def _timeless(value: Any) -> Any:
+    """The same with no time in seconds, as events of webhooks have it: of three runs two may fall into one second."""
+    if isinstance(value, dict):
+        return {key: _timeless(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_timeless(inner) for inner in value]
+    return "now" if isinstance(value, int) and abs(value - time.time()) < _A_DAY else value
+
+
+def _done(matrix: Matrix, operation: Operation, extra: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     """All that is in the database after an operation."""
     at = matrix.here
     with matrix.world.undone():
@@ -112,9 +123,10 @@ def test_no_body_sets_what_its_schema_does_not_name(matrix: Matrix) -> None:
         with_owned = _done(matrix, operation, {key: value for key, value in OWNED.items() if key not in named})
         for (table, before), (_, twin), (_, after) in zip(first, again, with_owned, strict=True):
             assert len(before) == len(after), (str(operation), table)
+            columns = Base.metadata.tables[table].columns.keys()
             for one, two, three in zip(before, twin, after, strict=True):
-                fixed = [(a, c) for a, b, c in zip(one, two, three, strict=True) if a == b]
-                assert [a for a, _ in fixed] == [c for _, c in fixed], (str(operation), table)
+                changed = {column: (a, c) for column, a, b, c in zip(columns, one, two, three, strict=True) if a == b != c}
+                assert changed == {}, (str(operation), table)
 
 
 @pytest.mark.once
