@@ -26,6 +26,7 @@ import authsvc.authn.pages
 import authsvc.authn.routes
 import authsvc.backup.tasks
 import authsvc.configuration.check
+import authsvc.configuration.pages
 import authsvc.configuration.routes
 import authsvc.gate.routes
 import authsvc.gate.tasks
@@ -60,6 +61,7 @@ import authsvc.robots.routes
 import authsvc.scanning.routes
 import authsvc.secrets.pages
 import authsvc.secrets.routes
+import authsvc.system.pages
 import authsvc.system.routes
 import authsvc.token.tasks
 import authsvc.ui.pages
@@ -126,8 +128,10 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.projects.pages.blueprint,
     authsvc.artifacts.pages.blueprint,
     authsvc.audit.pages.blueprint,
+    authsvc.configuration.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
+    authsvc.system.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]
 

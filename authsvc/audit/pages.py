@@ -1,28 +1,69 @@
-"""The audit log of a project."""
+"""The audit log: of a project, and of everything."""
 
 from __future__ import annotations
 
-from flask import Response
-from sqlalchemy import or_
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy import select
 
 from authsvc.audit import service
 from authsvc.audit.models import AuditLog
+from authsvc.core.db import db
+from authsvc.core.errors import BadRequest
+from authsvc.core.text import is_storable
 from authsvc.projects.access import load
 from authsvc.projects.frame import frame
+from authsvc.projects.models import Project
+from authsvc.rbac.guard import require_sysadmin
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.ui import listing
 from authsvc.ui.shell import Pages, page
 
 blueprint = Pages("audit", __name__)
 COLUMNS = {"time": AuditLog.op_time, "user": AuditLog.username}
+# What the form offers; others are noted as well.
+OPERATIONS = ("create", "update", "delete", "pull", "login", "logout")
+KINDS = (
+    *("artifact", "configuration", "job", "label", "member", "project", "registry", "repository", "retention-policy"),
+    *("robot", "schedule", "user", "usergroup", "webhook-policy"),
+)
+_RESULTS = {"": None, "done": True, "refused": False}
+_LONGEST = 255
 
 
 @blueprint.get("/projects/<name>/logs")
 def project_log(name: str) -> Response:
     who, project = load(name, Action.LIST, Resource.LOG, is_name=True)
-    asked, statement = listing.asked(COLUMNS), service.of_project(project.ref)
+    return page("project_log.html", **frame(who, project), **_found(service.of_project(project.ref)))
+
+
+@blueprint.get("/admin/log")
+def system_log() -> Response:
+    found = _found(service.visible_to(require_sysadmin()))
+    ids = {entry.project_id for entry in found["listing"].rows}
+    named = select(Project.id, Project.name).where(Project.id.in_(ids))
+    projects = {id_: name for id_, name in db.session.execute(named)}  # noqa: C416 - rows are no pairs
+    return page("system_log.html", projects=projects, **found)
+
+
+def _found(statement: Any) -> dict[str, Any]:
+    """The entries that the URL asks for, and what it says.
+
+    Raises:
+        BadRequest
+    """
+    asked = listing.asked(COLUMNS)
+    filters = {name: request.args.get(name, "").strip() for name in ("user", "operation", "kind", "result")}
+    if any(len(value) > _LONGEST or not is_storable(value) for value in filters.values()):
+        raise BadRequest(f"what is searched for has at most {_LONGEST} characters")
+    if filters["result"] not in _RESULTS:
+        raise BadRequest("result is done or refused")
+    wanted = {AuditLog.username: "user", AuditLog.operation: "operation", AuditLog.resource_type: "kind"}
+    statement = statement.where(*(column == filters[name] for column, name in wanted.items() if filters[name]))
+    if (succeeded := _RESULTS[filters["result"]]) is not None:
+        statement = statement.where(AuditLog.succeeded.is_(succeeded))
     if asked.search:
-        of_resource = AuditLog.resource.icontains(asked.search, autoescape=True)
-        statement = statement.where(or_(AuditLog.username == asked.search, of_resource))
+        statement = statement.where(AuditLog.resource.icontains(asked.search, autoescape=True))
     shown = listing.part(statement, asked, COLUMNS, [AuditLog.op_time.desc(), AuditLog.id.desc()])
-    return page("project_log.html", listing=shown, **frame(who, project))
+    return {"listing": shown, "filters": filters, "operations": OPERATIONS, "kinds": KINDS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal, ProjectRef
 from authsvc.rbac.reach import reach
 
+_LAST_CHANGES = 500  # entries that are looked through
 ANONYMOUS_NAME = "anonymous"  # Harbor's name for a pull without login
 
 
@@ -115,6 +116,16 @@ def configure(actor: str, given: Mapping[str, Any]) -> None:
             changes=changes,
             always=always,
         )
+
+
+def last_changes(items: Collection[str]) -> dict[str, AuditLog]:
+    """Which entry tells of the last change of each of these items of the configuration, as far as the last 500 changes do."""
+    of_items = select(AuditLog).where(AuditLog.resource_type == "configuration", AuditLog.resource == "configuration")
+    found: dict[str, AuditLog] = {}
+    for entry in db.session.scalars(of_items.order_by(AuditLog.op_time.desc(), AuditLog.id.desc()).limit(_LAST_CHANGES)):
+        for name in (entry.changes or {}).keys() & items:
+            found.setdefault(name, entry)
+    return found
 
 
 def of_project(project: ProjectRef) -> Select[Any]:

@@ -163,6 +163,38 @@ def test_a_robot_pushes_with_what_the_page_wrote(stack: Stack, page: Page, someb
         well(page)
 
 
+def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
+    (found,) = stack.api("GET", f"/users/search?username={somebody[0]}").json()
+    assert stack.api("PUT", f"/users/{found['user_id']}/sysadmin", json={"sysadmin_flag": True}).status_code == 200
+    page.goto("/sign-in?next=/admin/users")
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+    well(page)
+    name = f"new-{uuid4().hex[:8]}"
+    page.fill("#username", name)
+    enter(page)
+    well(page)
+    password = page.inner_text("#secret").strip()
+    page.goto(f"/search?q={name}")
+    well(page)
+    with page.expect_navigation():
+        page.click(f"main a >> text={name}")
+    assert name in page.inner_text("h2 >> nth=0")
+    well(page)
+    for path in ("/admin/configuration", "/admin/log?result=done", "/admin/health"):
+        page.goto(path)
+        well(page)
+    assert page.locator(".text-bg-danger").count() == 0
+    with page.expect_navigation():
+        page.evaluate("document.querySelector(\"form[action='/sign-out'] button\").click()")
+    page.goto("/sign-in")
+    page.fill("#principal", name)
+    page.fill("#password", password)
+    enter(page)
+    assert page.url.endswith("/account/password")
+
+
 def test_language_theme_and_signing_out(page: Page, somebody: tuple[str, str]) -> None:
     page.goto("/sign-in?next=/account/password")
     well(page)

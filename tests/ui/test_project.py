@@ -138,7 +138,7 @@ def test_the_log_says_who_did_what(team: World) -> None:
     assert "guest in team" in page.text
     assert "newcomer" in boss.page("/projects/team/logs?search=COMER").text
     assert "limitedGuest" not in boss.page("/projects/team/logs?search=newcomer").text
-    assert "Nothing is noted of" in boss.page("/projects/team/logs?search=%25").text
+    assert "Nothing like this is noted." in boss.page("/projects/team/logs?search=%25").text
     assert boss.get("/projects/team/logs?sort=changes").status_code == 400
 
 
