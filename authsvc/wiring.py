@@ -36,6 +36,7 @@ import authsvc.immutability.check
 import authsvc.immutability.routes
 import authsvc.inbox.routes
 import authsvc.inbox.tasks
+import authsvc.jobs.pages
 import authsvc.jobs.routes
 import authsvc.jobs.tasks
 import authsvc.labels.routes
@@ -129,6 +130,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.artifacts.pages.blueprint,
     authsvc.audit.pages.blueprint,
     authsvc.configuration.pages.blueprint,
+    authsvc.jobs.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,

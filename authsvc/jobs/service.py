@@ -169,6 +169,23 @@ def of_vendor(vendor_type: str, vendor_id: int | None = SYSTEM) -> Select[Any]:
     return statement if vendor_id is None else statement.where(Execution.vendor_id == vendor_id)
 
 
+def every() -> Select[Any]:
+    """All executions, whatever the vendor."""
+    return select(Execution)
+
+
+def get_any(execution_id: int) -> Execution:
+    """An execution, whatever the vendor: for who may see all of them.
+
+    Raises:
+        NotFound
+    """
+    execution = db.session.get(Execution, execution_id)
+    if execution is None:
+        raise NotFound(f"execution {execution_id} not found")
+    return execution
+
+
 def get_execution(vendor_type: str, vendor_id: int | None, execution_id: int) -> Execution:
     """An execution, if it is of this vendor: an id alone opens nothing.
 
