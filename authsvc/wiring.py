@@ -30,6 +30,7 @@ import authsvc.configuration.pages
 import authsvc.configuration.routes
 import authsvc.gate.routes
 import authsvc.gate.tasks
+import authsvc.gc.pages
 import authsvc.gc.tasks
 import authsvc.groups.routes
 import authsvc.immutability.check
@@ -130,6 +131,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.artifacts.pages.blueprint,
     authsvc.audit.pages.blueprint,
     authsvc.configuration.pages.blueprint,
+    authsvc.gc.pages.blueprint,
     authsvc.jobs.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
