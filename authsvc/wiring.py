@@ -34,12 +34,14 @@ import authsvc.gc.pages
 import authsvc.gc.tasks
 import authsvc.groups.routes
 import authsvc.immutability.check
+import authsvc.immutability.pages
 import authsvc.immutability.routes
 import authsvc.inbox.routes
 import authsvc.inbox.tasks
 import authsvc.jobs.pages
 import authsvc.jobs.routes
 import authsvc.jobs.tasks
+import authsvc.labels.pages
 import authsvc.labels.routes
 import authsvc.nodes.models
 import authsvc.notification.deliveries
@@ -132,7 +134,9 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.audit.pages.blueprint,
     authsvc.configuration.pages.blueprint,
     authsvc.gc.pages.blueprint,
+    authsvc.immutability.pages.blueprint,
     authsvc.jobs.pages.blueprint,
+    authsvc.labels.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,

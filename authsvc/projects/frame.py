@@ -15,6 +15,8 @@ TABS = {
     "repositories": Permission(Resource.REPOSITORY, Action.LIST),
     "members": Permission(Resource.MEMBER, Action.LIST),
     "robots": Permission(Resource.ROBOT, Action.LIST),
+    "labels": Permission(Resource.LABEL, Action.LIST),
+    "immutability": Permission(Resource.IMMUTABLE_TAG, Action.LIST),
     "logs": Permission(Resource.LOG, Action.LIST),
     "settings": Permission(Resource.PROJECT, Action.UPDATE),
 }
