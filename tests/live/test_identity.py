@@ -266,11 +266,11 @@ def test_the_page_for_the_first_name_in_a_browser(estate: Estate, tmp_path: Path
         assert page.text_content("h1") == "选择用户名"
         page.screenshot(path=str(tmp_path / "onboard.png"))
         page.fill("#username", "lois")
-        page.click("button[type=submit]")
+        page.click("main button")
         assert "lois" in str(page.text_content("[role=alert]"))
         page.fill("#username", "nadia")
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{estate.stack.url}/")
+        page.click("main button")
+        page.wait_for_url(f"{estate.stack.url}/projects")
         assert page.evaluate("async () => (await (await fetch('/api/v2.0/users/current')).json()).username") == "nadia"
         browser.close()
 
