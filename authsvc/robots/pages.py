@@ -55,7 +55,7 @@ def _robots(name: str, problem: DomainError | None = None) -> Response:
     asked, statement = listing.asked(COLUMNS), service.of_place(project.id)
     if asked.search:
         statement = statement.where(Robot.name.icontains(asked.search, autoescape=True))
-    shown = listing.part(statement, asked, COLUMNS, [Robot.name])
+    shown, prefix = listing.part(statement, asked, COLUMNS, [Robot.name]), service.prefix()
     return page(
         "robots.html",
         **frame(who, project),
@@ -63,7 +63,7 @@ def _robots(name: str, problem: DomainError | None = None) -> Response:
         problem=problem,
         given=request.form,
         lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project),
-        full_names={robot.id: rules.full_name(service.prefix(), project.name, robot.name) for robot in shown.rows},
+        full_names={robot.id: rules.full_name(prefix, project.name, robot.name) for robot in shown.rows},
         access={robot.id: sorted(f"{one.resource}:{one.action}" for one in robot.permissions) for robot in shown.rows},
         used=_last_used([robot.id for robot in shown.rows]),
         duties=[*DUTIES],

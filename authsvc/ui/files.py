@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request, send_from_directory
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
 
 _FOLDER = Path(__file__).parent / "static"
 _A_YEAR = 365 * 24 * 3600
@@ -21,6 +23,8 @@ def init(app: Flask) -> None:
 
 
 def _serve(filename: str) -> Response:
+    if safe_join(str(_FOLDER), filename) is None:
+        raise NotFound  # before it is read: it may be any file of this host, of any size
     # One of another release, beside us while nodes are upgraded, names another content: nobody keeps ours under its name.
     is_this = request.args.get("v") == _fingerprint(_FOLDER / filename)
     return send_from_directory(_FOLDER, filename, max_age=_A_YEAR if is_this else None)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from authsvc.ui import files
 from tests.support.visitor import Visitor, see
 from tests.support.world import World
 
@@ -72,8 +73,10 @@ def test_files_are_kept_until_they_change(world: World) -> None:
     for other in ("", "?v=ofanotherone"):
         answer = visitor.get(f"{path}{other}")
         assert (answer.status_code, answer.cache_control.max_age, answer.cache_control.no_cache) == (200, None, True)
+    before = files._known.cache_info().currsize
     for outside in ("../shell.py", "%2e%2e/shell.py", "vendor/..%2f../shell.py", "nothing.css?v=None", "vendor"):
         assert visitor.get(f"/static/{outside}").status_code == 404
+    assert files._known.cache_info().currsize == before, "nothing else was read"
 
 
 def test_the_front_page(world: World) -> None:
