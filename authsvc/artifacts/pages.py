@@ -61,11 +61,6 @@ class Place:
         return f"{self.path}{mark}{self.reference}"
 
     @property
-    def url(self) -> str:
-        """Its page."""
-        return f"{self.repository_url}{quote(self.title[len(self.path) :], safe=':@')}"
-
-    @property
     def repository_url(self) -> str:
         """The page of its repository."""
         return f"/projects/{quote(self.project.name)}/repositories/{quote(self.path)}"

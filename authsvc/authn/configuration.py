@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from authsvc.audit import service as audit
 from authsvc.authn import sources
 from authsvc.authn.backends.ldap import settings as ldap_settings
 from authsvc.authn.backends.oidc import settings as oidc_settings
@@ -51,6 +52,17 @@ def auth_mode() -> str:
         if source is not None and source.enabled:
             return mode
     return "db_auth"
+
+
+def configure(actor: str, items: Mapping[str, Any]) -> None:
+    """Set items of the configuration, those of the default sources among them, and note it: whoever lets somebody configure
+    calls this.
+
+    Raises:
+        BadRequest: as `audit.configure` and `change`.
+    """
+    audit.configure(actor, items)
+    change(actor, items)
 
 
 def change(actor: str, changes: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from authsvc.audit import service as audit
 from authsvc.authn import configuration as identity
 from authsvc.configuration import service
 from authsvc.configuration.items import ITEMS
@@ -34,8 +33,7 @@ def set_items(items: tuple[str, ...]) -> None:
     known = ITEMS.keys() | identity.ITEMS.keys() | {"auth_mode"}
     if unknown := sorted(given.keys() - known):
         raise BadRequest(f"there is no item {', '.join(unknown)}; `authsvc config list` shows them all")
-    audit.configure(actor(), given)
-    identity.change(actor(), given)
+    identity.configure(actor(), given)
 
 
 COMMANDS = (config,)

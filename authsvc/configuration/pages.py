@@ -76,5 +76,5 @@ def change() -> Response:
         body[_BANNER] = json.dumps(json.loads(before[_BANNER] or "{}") | {"message": body[_BANNER]}) if body[_BANNER] else ""
     if identity.says_who_is_let_in(body):
         who.authority.require(Door.IDENTITIES)
-    problem = attempted(lambda: audit.configure(who.name, body))
+    problem = attempted(lambda: identity.configure(who.name, body))
     return _shown(problem) if problem else go("/admin/configuration")

@@ -5,7 +5,6 @@ from typing import Any
 
 from flask import request
 
-from authsvc.audit import service as audit
 from authsvc.authn import configuration as identity
 from authsvc.configuration import service
 from authsvc.core.api import Blueprint
@@ -38,6 +37,5 @@ def update_configurations() -> None:
     body = {name: value for name, value in body.items() if value is not None}
     if identity.says_who_is_let_in(body):
         who.authority.require(Door.IDENTITIES)
-    audit.configure(who.name, body)
-    identity.change(who.name, body)
+    identity.configure(who.name, body)
     db.session.commit()

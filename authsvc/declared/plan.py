@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from authsvc import lifecycle
-from authsvc.audit import service as audit
 from authsvc.authn import configuration as identity
 from authsvc.configuration import service as configuration
 from authsvc.configuration.items import ITEMS
@@ -189,8 +188,7 @@ def _configuration(giver: Principal, given: Mapping[str, Any]) -> Iterator[Chang
 def _configure(giver: Principal, items: Mapping[str, Any]) -> str:
     """All at once: some go together only. And first: an address is tried in a transaction of its own."""
     with _about("configuration"):
-        audit.configure(giver.name, items)
-        identity.change(giver.name, items)
+        identity.configure(giver.name, items)
     return ""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import Select, select
 
 from authsvc.core.db import db, utcnow
 from authsvc.core.errors import NotFound
@@ -43,6 +45,16 @@ def _pieces(lines: list[str]) -> list[str]:
         else:
             pieces.append(line)
     return pieces
+
+
+def end_of(task: Task, length: int) -> str:
+    """The last so many characters of a task's log, "" if it said nothing; what is before them is not read."""
+    found, pieces = 0, list[str]()
+    newest_first: Select[Any] = select(TaskLog.text).where(TaskLog.task_id == task.id).order_by(TaskLog.id.desc())
+    while found < length and (piece := db.session.scalar(newest_first.offset(len(pieces)).limit(1))) is not None:
+        pieces.append(piece)
+        found += len(piece)
+    return "".join(reversed(pieces))[-length:]
 
 
 def read(task: Task) -> str:

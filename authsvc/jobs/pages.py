@@ -8,7 +8,7 @@ from flask import Response, request
 
 from authsvc.audit import service as audit
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, DomainError, NotFound
+from authsvc.core.errors import BadRequest, DomainError
 from authsvc.jobs import logs, monitor, schedules, service
 from authsvc.jobs.models import FINAL, WAITING_OR_RUNNING, Execution, Schedule, Task
 from authsvc.rbac.guard import require_sysadmin
@@ -20,7 +20,7 @@ blueprint = Pages("jobs", __name__)
 COLUMNS = {"started": Execution.id}  # which is their order, too
 _ACTIONS = {"stop": monitor.empty, "pause": monitor.pause, "resume": monitor.resume}
 _MOST_TASKS = 100
-_LONGEST_LOG = 64 * 1024  # characters, the last ones
+_LONGEST_LOGS = 64 * 1024  # characters of all tasks of a page, the last ones of each
 
 
 @blueprint.get("/admin/jobs")
@@ -80,17 +80,9 @@ def show_run(execution_id: int) -> Response:
         "run.html",
         execution=execution,
         counted=service.metrics([execution.id]).get(execution.id, {}),
-        tasks=[(task, _log(task)) for task in tasks],
+        tasks=[(task, logs.end_of(task, _LONGEST_LOGS // max(len(tasks), 1))) for task in tasks],
         goes_on=execution.status not in FINAL,
     )
-
-
-def _log(task: Task) -> str:
-    """The end of what a task has said."""
-    try:
-        return logs.read(task)[-_LONGEST_LOG:]
-    except NotFound:
-        return ""
 
 
 @blueprint.post("/admin/runs/<int:execution_id>")

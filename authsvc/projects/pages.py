@@ -26,7 +26,7 @@ from authsvc.rbac.guard import principal
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
-from authsvc.rbac.roles import BY_POWER, Role, strongest
+from authsvc.rbac.roles import BY_POWER, strongest
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 from authsvc.ui import listing
@@ -59,7 +59,6 @@ def list_projects() -> Response:
         counts=repositories.count_by_project([project.id for project in shown.rows]),
         used=_used(who, shown.rows),
         roles={project.id: strongest(who.roles_in(project.ref)) for project in shown.rows},
-        role_names=Role,
         refused=refused.message if refused else "",
     )
 

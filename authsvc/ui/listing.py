@@ -3,7 +3,7 @@ that what somebody sees can be sent to somebody else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -97,8 +97,3 @@ def part(
     narrowed = ordered(statement, wanted.sort, columns, default)
     rows, total = fetch(narrowed, SIZE, (wanted.page - 1) * SIZE, scalars=scalars, counted=None)
     return Listing(rows, total, wanted)
-
-
-def with_others(listing: Listing, others: Mapping[int, Any]) -> list[tuple[Any, Any]]:
-    """Rows with what else is known of each by its id."""
-    return [(row, others.get(row.id)) for row in listing.rows]

@@ -77,7 +77,7 @@ def error_page(status: int, code: str, message: str, error: DomainError | None) 
         return go("/account/password")
     if isinstance(error, Unauthenticated) and request.method in _READS:
         return go(f"/sign-in?next={quote(_here())}")
-    g.alone = status >= 500  # perhaps nothing can be looked up at this moment
+    g.alone = True  # perhaps nothing can be looked up at this moment, and a page of an error must not make another
     return page("error.html", status=status, code=status, message=message, request_id=g.get("request_id", ""))
 
 

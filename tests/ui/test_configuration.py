@@ -91,6 +91,14 @@ def test_what_cannot_be_used_is_said_and_kept_in_the_form(world: World, boss: Vi
         assert value in see(refused).text or f'value="{value}"' in refused.text
 
 
+def test_no_prefix_makes_robots_of_people(world: World, boss: Visitor) -> None:
+    """What the API refuses is refused here, since it is the same verb."""
+    world.user("ci-alice")
+    refused = boss.post(THERE, robot_name_prefix="ci-")
+    assert (refused.status_code, "ci-" in refused.text) == (400, True)
+    assert values(world)["robot_name_prefix"] == "robot$"
+
+
 def test_read_only_mode_can_be_ended(world: World, boss: Visitor) -> None:
     assert boss.post(THERE, read_only="true").status_code == 303
     assert boss.post("/new-project", name="web").status_code == 403

@@ -105,3 +105,14 @@ def test_nobody_else_sees_or_stops_anything(world: World, boss: Visitor) -> None
         assert Visitor(world).post(path, queue="RECONCILE", action="stop").status_code == 401
     with world.changes():
         assert db.session.query(Task).filter_by(status=STOPPED).count() == 0
+
+
+def test_of_a_long_log_the_end_is_shown(world: World, boss: Visitor) -> None:
+    run = launched(world)
+    with world.changes():
+        task = service.only_task(service.get_any(run))
+        db.session.add_all([TaskLog(task_id=task.id, text=f"piece {number} {'x' * 8000}\n") for number in range(40)])
+    text = boss.page(f"{RUNS}/{run}").text
+    assert "piece 39" in text
+    assert "piece 1 " not in text
+    assert len(text) < 70_000
