@@ -12,6 +12,9 @@ UNIT := $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder tests --ignor
 
 SERVER := --ignore tests/bench -m "not slow"
 
+# Tests start hundreds of processes: what one of them has compiled is there for the others.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Lines and branches that tests reach, also in the processes that they start. The floor only rises, here.
 COVER := --cov --cov-report=term
 FLOOR := 95.5

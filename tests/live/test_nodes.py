@@ -21,10 +21,11 @@ from tests.support.balancer import Balancer, balancer
 from tests.support.databases import PostgresDatabases, postgres_server
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.rawclient import RawClient, Refused
+from tests.support.rounds import rounds
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-PUSHES, PUSHERS = 200, 8
+PUSHES, PUSHERS = rounds(80, 200), 8
 FAKETIME = [str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
 _TRIES = 60  # of one push: a client tries again what was cut off
 

@@ -16,6 +16,8 @@ from authsvc.wsgi import Front
 from tests.support.world import World, basic
 from tests.threats.credentials import Wallet
 
+pytestmark = pytest.mark.once  # about processes, whatever the database is
+
 SERVICE = {"service": "harbor-registry"}
 Ask = Callable[[Client, str, str], TestResponse]
 

@@ -22,6 +22,7 @@ from tests.support.samba import ActiveDirectory
 from tests.support.world import World
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.skipif(bool(samba.missing()), reason=samba.missing() or "it can run"),
     pytest.mark.timeout(600),  # Samba is installed before the first one
 ]

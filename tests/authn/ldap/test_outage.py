@@ -18,6 +18,8 @@ from tests.support.slapd import Slapd
 from tests.support.waiting import eventually
 from tests.support.world import PASSWORD, World, basic
 
+pytestmark = pytest.mark.once  # about directories and clocks, whatever the database is
+
 
 def login(world: World, name: str, password: str = PASSWORD) -> int:
     return world.client.get("/service/token?service=harbor-registry", headers=basic(name, password)).status_code
