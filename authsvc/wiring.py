@@ -58,6 +58,7 @@ import authsvc.quota.tasks
 import authsvc.registries.routes
 import authsvc.registries.tasks
 import authsvc.repositories.routes
+import authsvc.retention.pages
 import authsvc.retention.routes
 import authsvc.retention.tasks
 import authsvc.robots.pages
@@ -137,6 +138,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.immutability.pages.blueprint,
     authsvc.jobs.pages.blueprint,
     authsvc.labels.pages.blueprint,
+    authsvc.retention.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,

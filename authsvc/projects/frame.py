@@ -16,6 +16,7 @@ TABS = {
     "members": Permission(Resource.MEMBER, Action.LIST),
     "robots": Permission(Resource.ROBOT, Action.LIST),
     "labels": Permission(Resource.LABEL, Action.LIST),
+    "retention": Permission(Resource.TAG_RETENTION, Action.LIST),
     "immutability": Permission(Resource.IMMUTABLE_TAG, Action.LIST),
     "logs": Permission(Resource.LOG, Action.LIST),
     "settings": Permission(Resource.PROJECT, Action.UPDATE),
