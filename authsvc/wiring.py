@@ -45,6 +45,7 @@ import authsvc.labels.pages
 import authsvc.labels.routes
 import authsvc.nodes.models
 import authsvc.notification.deliveries
+import authsvc.notification.pages
 import authsvc.notification.quotas
 import authsvc.notification.retention
 import authsvc.notification.routes
@@ -138,6 +139,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.immutability.pages.blueprint,
     authsvc.jobs.pages.blueprint,
     authsvc.labels.pages.blueprint,
+    authsvc.notification.pages.blueprint,
     authsvc.retention.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,

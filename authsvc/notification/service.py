@@ -50,6 +50,12 @@ def update(actor: str, project: Project, policy: WebhookPolicy, wanted: Wanted) 
     _record(actor, "update", project, policy)
 
 
+def set_enabled(actor: str, project: Project, policy: WebhookPolicy, enabled: bool) -> None:
+    """Switch a policy on or off, and nothing else."""
+    policy.enabled = enabled
+    _record(actor, "update", project, policy)
+
+
 def _apply(policy: WebhookPolicy, wanted: Wanted) -> None:
     rules.check(wanted)
     stored = targets_of(policy) if policy.id else ()

@@ -18,6 +18,7 @@ TABS = {
     "labels": Permission(Resource.LABEL, Action.LIST),
     "retention": Permission(Resource.TAG_RETENTION, Action.LIST),
     "immutability": Permission(Resource.IMMUTABLE_TAG, Action.LIST),
+    "webhooks": Permission(Resource.NOTIFICATION_POLICY, Action.LIST),
     "logs": Permission(Resource.LOG, Action.LIST),
     "settings": Permission(Resource.PROJECT, Action.UPDATE),
 }

@@ -114,7 +114,7 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
     enter(page)
     assert page.locator("main tbody tr").count() == 2
     well(page)
-    for tab in ("robots", "labels", "retention", "immutability", "logs", "settings"):
+    for tab in ("robots", "labels", "retention", "immutability", "webhooks", "logs", "settings"):
         with page.expect_navigation():
             page.click(f"nav.tabs a[href$='/{tab}']")
         well(page)
