@@ -74,7 +74,10 @@ def create_app(settings: Settings) -> Flask:
 
 
 # What Harbor lets pass in read-only mode: ending it, and logging in. Below /v2/ the gate says it in its own way.
-_ALWAYS_WRITABLE = ("/api/v2.0/configurations", "/admin/configuration", "/c/", "/sign-in", "/sign-out", "/look", "/v2/")
+_ALWAYS_WRITABLE = (
+    *("/api/v2.0/configurations", "/admin/configuration", "/admin/directories"),
+    *("/c/", "/sign-in", "/sign-out", "/look", "/v2/"),
+)
 
 
 def _refuse_while_read_only() -> None:

@@ -17,6 +17,7 @@ import authsvc.audit.pages
 import authsvc.audit.routes
 import authsvc.audit.tasks
 import authsvc.authn.backends.keyless.routes
+import authsvc.authn.backends.ldap.pages
 import authsvc.authn.backends.ldap.routes
 import authsvc.authn.backends.ldap.tasks
 import authsvc.authn.backends.oidc.pages
@@ -28,6 +29,7 @@ import authsvc.backup.tasks
 import authsvc.configuration.check
 import authsvc.configuration.pages
 import authsvc.configuration.routes
+import authsvc.gate.pages
 import authsvc.gate.routes
 import authsvc.gate.tasks
 import authsvc.gc.pages
@@ -144,6 +146,8 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,
+    authsvc.authn.backends.ldap.pages.blueprint,
+    authsvc.gate.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]
 

@@ -1,11 +1,11 @@
-"""Of whom `authsvc explain` speaks, and what there is to know besides the rule: people who never came, a credential's limits,
+"""Of whom an explanation speaks, and what there is to know besides the rule: people who never came, a credential's limits,
 groups, lockouts, jobs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import current_app
 from sqlalchemy import select
@@ -18,12 +18,14 @@ from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.authn.backends.ldap import prospects
 from authsvc.authn.backends.ldap.answers import DirectoryDown
 from authsvc.authn.credentials import Basic
-from authsvc.authn.principals import Account, load
+from authsvc.authn.principals import Account, load, load_project
 from authsvc.core.db import db, reading
 from authsvc.core.errors import BadRequest, InvalidCredentials, NotFound
 from authsvc.core.settings import Settings
 from authsvc.groups.models import GroupMembership, UserGroup
 from authsvc.projects.models import ProjectMember
+from authsvc.rbac.explain import Explanation, explain
+from authsvc.rbac.permissions import Permission
 from authsvc.rbac.principal import ANONYMOUS, Principal, ProjectRef
 from authsvc.rbac.roles import Role
 from authsvc.robots import service as robots
@@ -58,6 +60,24 @@ def somebody(name: str, secret: str = "") -> Somebody:
         if account is not None:
             return _known(name, account, secret)
     return _stranger(name)
+
+
+def explained(name: str, secret: str, permission: Permission, project_name: str, repository: str) -> Explanation:
+    """Why that somebody may or may not do it there, with what else there is to know; as `somebody`.
+
+    Raises:
+        NotFound, BadRequest, InvalidCredentials, Unavailable
+    """
+    who = somebody(name, secret)
+    with reading():
+        project = load_project(db.session.execute, project_name)
+        held = memberships(who.principal, project) if project is not None and who.principal.id else ()
+    found = explain(who.principal, permission, project_name, project, repository)
+    notes = [*who.notes, *(f"role: {one}" for one in held)]
+    if who.principal.limits is not None:
+        account = explain(who.unlimited, permission, project_name, project, repository)
+        notes.append(f"without the secret's limits: {'allowed' if account.allowed else 'denied'}, {account.reason}")
+    return replace(found, notes=tuple(notes))
 
 
 def _account(name: str) -> Account | None:

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
 from authsvc.authn import lockout
-from authsvc.authn.principals import load_project
 from authsvc.authn.snapshot import Snapshots
 from authsvc.core.clock import rfc3339
 from authsvc.core.console import actor, on_database, output_option, show
-from authsvc.core.db import db, reading
+from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound
 from authsvc.core.names import is_repository, project_of
 from authsvc.core.versioning import VersionReader
-from authsvc.rbac.explain import Explanation
-from authsvc.rbac.explain import explain as explain_decision
-from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.roles import ALL_PERMISSIONS
+from authsvc.rbac.explain import permission_of
 
 _EXIT_DENIED = 12
-
-
-def _permission(text: str) -> Permission:
-    resource, _, action = text.rpartition(":")
-    try:
-        permission = Permission(Resource(resource or "repository"), Action(action))
-    except ValueError:
-        permission = None
-    if permission not in ALL_PERMISSIONS:
-        raise BadRequest(f"{text} is no permission; pull, push and delete are, and resource:action pairs such as member:create")
-    return permission
-
-
-def _explained(name: str, secret: str, permission: Permission, project_name: str, repository: str) -> Explanation:
-    from authsvc.authn.asked import memberships, somebody  # noqa: PLC0415 - as below
-
-    who = somebody(name, secret)
-    with reading():
-        project = load_project(db.session.execute, project_name)
-        held = memberships(who.principal, project) if project is not None and who.principal.id else ()
-    found = explain_decision(who.principal, permission, project_name, project, repository)
-    notes = [*who.notes, *(f"role: {one}" for one in held)]
-    if who.principal.limits is not None:
-        account = explain_decision(who.unlimited, permission, project_name, project, repository)
-        notes.append(f"without the secret's limits: {'allowed' if account.allowed else 'denied'}, {account.reason}")
-    return replace(found, notes=tuple(notes))
 
 
 def _replay(decision_id: str, output: str) -> None:
@@ -104,7 +74,9 @@ def explain(user: str, action: str | None, repository: str | None, secret_stdin:
         raise BadRequest(f"{repository} is no repository name: lower case, project/name")
     project = project_of(repository)
     secret = sys.stdin.readline().strip() if secret_stdin else ""
-    found = _explained(user, secret, _permission(action), project, repository if "/" in repository else "")
+    from authsvc.authn.asked import explained  # noqa: PLC0415 - it loads all kinds of logins
+
+    found = explained(user, secret, permission_of(action), project, repository if "/" in repository else "")
     if output == "json":
         click.echo(json.dumps(asdict(found) | {"repository": repository}, indent=2))
     else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authsvc.rbac.permissions import Permission
+from authsvc.core.errors import BadRequest
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import Rule, roles_granting, why
 from authsvc.rbac.principal import Principal, ProjectRef, permitted
-from authsvc.rbac.roles import strongest
+from authsvc.rbac.roles import ALL_PERMISSIONS, strongest
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,22 @@ class Explanation:
     role: str
     reason: str
     notes: tuple[str, ...] = ()
+
+
+def permission_of(text: str) -> Permission:
+    """`pull`, `push`, `delete`, or a pair such as `member:create`.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    resource, _, action = text.rpartition(":")
+    try:
+        permission = Permission(Resource(resource or "repository"), Action(action))
+    except ValueError:
+        permission = None
+    if permission not in ALL_PERMISSIONS:
+        raise BadRequest(f"{text} is no permission; pull, push and delete are, and resource:action pairs such as member:create")
+    return permission
 
 
 def explain(

@@ -182,7 +182,16 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
         page.click(f"main a >> text={name}")
     assert name in page.inner_text("h2 >> nth=0")
     well(page)
-    for path in ("/admin/configuration", "/admin/jobs", "/admin/runs", "/admin/gc", "/admin/log?result=done", "/admin/health"):
+    for path in (
+        "/admin/directories",
+        "/admin/explain?user=admin&action=push&place=library",
+        "/admin/configuration",
+        "/admin/jobs",
+        "/admin/runs",
+        "/admin/gc",
+        "/admin/log?result=done",
+        "/admin/health",
+    ):
         page.goto(path)
         well(page)
     assert page.locator(".text-bg-danger").count() == 0
