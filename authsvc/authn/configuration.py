@@ -97,6 +97,12 @@ def save(actor: str, kind: Kind, name: str, given: Mapping[str, Any], *, enabled
         backend.parse(saved.settings)
 
 
+def items_of(kind: Kind) -> Mapping[str, Item]:
+    """What can be set of a directory or provider."""
+    items: Mapping[str, Item] = _BACKENDS[kind].ITEMS
+    return items
+
+
 def _kind(name: str) -> Kind:
     return "ldap" if name.startswith("ldap") else "oidc"
 

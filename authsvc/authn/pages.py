@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from marshmallow import EXCLUDE, ValidationError, fields, validate
 
-from authsvc.authn import session
+from authsvc.authn import configuration as identity
+from authsvc.authn import session, sources
 from authsvc.authn.backends.oidc.backend import logout_url, providers
 from authsvc.authn.credentials import Basic
 from authsvc.authn.onboarding import origin_of
 from authsvc.authn.registration import register
 from authsvc.configuration import service as configuration
+from authsvc.configuration.items import Item, written
 from authsvc.core import origin
 from authsvc.core.api import Schema
 from authsvc.core.db import db, let_go
 from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.core.text import is_storable, own_path
 from authsvc.rbac.authority import Door
-from authsvc.rbac.guard import principal
+from authsvc.rbac.guard import principal, require_sysadmin
 from authsvc.rbac.principal import Principal
-from authsvc.ui.shell import Pages, go, page
+from authsvc.ui.shell import Pages, attempted, go, page
 from authsvc.users.schemas import UserCreationSchema
 
 blueprint = Blueprint("login", __name__, url_prefix="/c")
 pages = Pages("login", __name__)
+KINDS: dict[str, sources.Kind] = {"ldap": "ldap", "oidc": "oidc"}
 
 
 class LoginSchema(Schema):
@@ -160,3 +165,65 @@ def sign_up() -> tuple[Response, int]:
     waits = register(**body)
     db.session.commit()
     return jsonify(username=body["username"], waits_for_approval=waits), 201
+
+
+# -- where people come from, for system administrators --------------------------------------------------------------------
+
+
+@pages.get("/admin/sources")
+def show_sources() -> Response:
+    """Directories and providers; a name that there is none of yet is a new one."""
+    require_sysadmin()
+    if (name := request.args.get("name", "").strip()) and (kind := request.args.get("kind", "")) in KINDS:
+        return go(f"/admin/sources/{kind}/{quote(name, safe='')}")
+    known = [one for kind in KINDS.values() for one in sources.of_kind(kind, enabled_only=False)]
+    return page("sources.html", sources=known, kinds=KINDS)
+
+
+@pages.get("/admin/sources/<kind>/<name>")
+def show_source(kind: str, name: str) -> Response:
+    return _source(kind, name)
+
+
+def _source(kind: str, name: str, problem: DomainError | None = None) -> Response:
+    require_sysadmin()
+    if kind not in KINDS:
+        raise NotFound(f"there is no kind of source {kind[:32]}; there are {', '.join(KINDS)}")
+    present, items = _present(kind, name), identity.items_of(KINDS[kind])
+    return page(
+        "source.html",
+        problem=problem,
+        kind=kind,
+        name=name,
+        present=present,
+        items=items,
+        values=_values(present, items) | (request.form.to_dict() if problem else {}),
+    )
+
+
+def _values(present: sources.Source | None, items: Mapping[str, Item]) -> dict[str, str]:
+    """What the form begins with; no secret."""
+    shown = present.shown if present else {}
+    return written({name: shown.get(name, item.default) for name, item in items.items()})
+
+
+def _present(kind: str, name: str) -> sources.Source | None:
+    return next((one for one in sources.of_kind(KINDS[kind], enabled_only=False) if one.name == name), None)
+
+
+@pages.post("/admin/sources/<kind>/<name>")
+def change_source(kind: str, name: str) -> Response:
+    """Make it, change what is different from before, or delete it. A secret that is left empty stays."""
+    who = require_sysadmin(Door.IDENTITIES)
+    if kind not in KINDS:
+        raise NotFound(f"there is no kind of source {kind[:32]}; there are {', '.join(KINDS)}")
+    if request.form.get("action") == "delete":
+        problem = attempted(lambda: sources.delete(who.name, KINDS[kind], name))
+        return _source(kind, name, problem) if problem else go("/admin/sources")
+    present, items = _present(kind, name), identity.items_of(KINDS[kind])
+    before = _values(present, items)
+    given = {item: text.replace("\r\n", "\n").strip() for item, text in request.form.items() if item in items}
+    changes = {item: text for item, text in given.items() if (text if items[item].secret else text != before[item])}
+    enabled = request.form.get("enabled") == "true"
+    problem = attempted(lambda: identity.save(who.name, KINDS[kind], name, changes, enabled=enabled))
+    return _source(kind, name, problem) if problem else go(f"/admin/sources/{kind}/{quote(name, safe='')}")

@@ -69,6 +69,11 @@ def values_of(items: Mapping[str, Item], given: Mapping[str, Any]) -> dict[str, 
     return found
 
 
+def written(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as a form has them."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+
+
 def _bool(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value

@@ -12,7 +12,7 @@ from flask import Response, request
 from authsvc.audit import service as audit
 from authsvc.authn import configuration as identity
 from authsvc.configuration import service
-from authsvc.configuration.items import ITEMS
+from authsvc.configuration.items import ITEMS, written
 from authsvc.core.errors import DomainError
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin
@@ -59,9 +59,7 @@ def _shown(problem: DomainError | None = None) -> Response:
 def _written(values: Mapping[str, Any]) -> dict[str, str]:
     """As the form has them: of the banner, its words."""
     words = json.loads(values[_BANNER] or "{}").get("message", "")
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()} | {
-        _BANNER: words if isinstance(words, str) else ""
-    }
+    return written(values) | {_BANNER: words if isinstance(words, str) else ""}
 
 
 @blueprint.post("/admin/configuration")
@@ -69,9 +67,9 @@ def change() -> Response:
     """Change what is different from before, and nothing else: another administrator may be changing another item."""
     who = require_sysadmin()
     before = service.values()
-    written = _written(before)
-    given = {name: value.replace("\r\n", "\n").strip() for name, value in request.form.items() if name in written}
-    body: dict[str, Any] = {name: value for name, value in given.items() if value != written[name]}
+    shown = _written(before)
+    given = {name: value.replace("\r\n", "\n").strip() for name, value in request.form.items() if name in shown}
+    body: dict[str, Any] = {name: value for name, value in given.items() if value != shown[name]}
     if _BANNER in body:
         body[_BANNER] = json.dumps(json.loads(before[_BANNER] or "{}") | {"message": body[_BANNER]}) if body[_BANNER] else ""
     if identity.says_who_is_let_in(body):

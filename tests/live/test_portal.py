@@ -183,6 +183,9 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
     assert name in page.inner_text("h2 >> nth=0")
     well(page)
     for path in (
+        "/admin/sources",
+        "/admin/sources/ldap/corp",
+        "/admin/sources/oidc/sso",
         "/admin/directories",
         "/admin/explain?user=admin&action=push&place=library",
         "/admin/configuration",
