@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint as PageBlueprint
 
+import authsvc.additions.pages
 import authsvc.additions.routes
 import authsvc.allowlist.routes
 import authsvc.artifacts.check
@@ -134,6 +135,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.authn.pages.pages,
     authsvc.users.pages.blueprint,
     authsvc.projects.pages.blueprint,
+    authsvc.additions.pages.blueprint,
     authsvc.artifacts.pages.blueprint,
     authsvc.audit.pages.blueprint,
     authsvc.configuration.pages.blueprint,

@@ -129,6 +129,7 @@ def _artifact(who: Principal, place: Place) -> Response:
     shown: dict[str, Any] = {
         "place": place,
         "lacking": _lacking(who, place),
+        "may_read_log": role_lacking(who, Action.LIST, Resource.LOG, place.project) is None,
         "artifact": artifact,
         "tags": service.tags_by_artifact([artifact])[artifact.id],
         "children": service.references_by_artifact([artifact])[artifact.id],

@@ -118,6 +118,8 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
         with page.expect_navigation():
             page.click(f"nav.tabs a[href$='/{tab}']")
         well(page)
+    page.goto(f"/projects/{project}/comparison/app?from=v1&to=v2")
+    well(page)
     page.goto(f"/projects/{project}/repositories/app:v1")
     with page.expect_navigation():
         page.click("a.btn-outline-danger")
