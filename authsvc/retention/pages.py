@@ -30,7 +30,7 @@ from authsvc.ui.shell import Pages, attempted, go, page
 
 blueprint = Pages("retention", __name__)
 Rules = Sequence[Mapping[str, Any]]
-_RUNS, _MOST_TASKS, _LONGEST_LOG = 10, 100, 64 * 1024
+_RUNS, _MOST_TASKS, _LONGEST_LOGS = 10, 100, 64 * 1024
 _LONGEST_CRON, _DIGITS = 255, 9
 
 
@@ -190,6 +190,6 @@ def show_run(name: str, execution_id: int) -> Response:
         "retention_run.html",
         **frame(who, project),
         execution=execution,
-        tasks=[(task, logs.end_of(task, _LONGEST_LOG)) for task in tasks],
+        tasks=[(task, logs.end_of(task, _LONGEST_LOGS // max(len(tasks), 1))) for task in tasks],
         goes_on=execution.status not in FINAL,
     )
