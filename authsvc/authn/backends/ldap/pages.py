@@ -8,6 +8,7 @@ from authsvc.authn import sources
 from authsvc.authn.backends.ldap import backend
 from authsvc.authn.backends.ldap.backend import KIND
 from authsvc.authn.backends.ldap.trace import Step, trace
+from authsvc.core.db import let_go
 from authsvc.core.errors import BadRequest, DomainError
 from authsvc.core.text import is_storable
 from authsvc.rbac.guard import require_sysadmin
@@ -36,7 +37,9 @@ def try_login() -> Response:
     try:
         if any(len(value) > _LONGEST or not is_storable(value) for value in given.values()):
             raise BadRequest(f"name and password have at most {_LONGEST} characters")
-        steps = trace(backend.one_directory(given["source"]), given["username"].strip(), given["password"])
+        named = backend.one_directory(given["source"])
+        let_go()  # the network comes next
+        steps = trace(named, given["username"].strip(), given["password"])
     except DomainError as error:
         return _shown(problem=error)
     return _shown(steps)

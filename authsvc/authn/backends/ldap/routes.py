@@ -21,7 +21,7 @@ from authsvc.authn.backends.ldap.schemas import (
 )
 from authsvc.authn.backends.ldap.trace import trace
 from authsvc.core.api import Blueprint, PageArguments
-from authsvc.core.db import db
+from authsvc.core.db import db, let_go
 from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_sysadmin, require_system
@@ -45,6 +45,7 @@ def _directories() -> list[Named]:
     named = backend.directories()
     if not named:
         raise BadRequest("no directory is configured: set ldap_url and auth_mode ldap_auth, or add a directory")
+    let_go()  # the network comes next
     return named
 
 
@@ -57,6 +58,7 @@ def ping_ldap(body: dict[str, Any]) -> Any:
     stored = next((one.settings for one in sources.of_kind(KIND, enabled_only=False) if one.name == sources.DEFAULT), {})
     given = {name: value for name, value in body.items() if value not in ("", None)}
     named = Named("ping", ldap_settings.parse(sources.changed(KIND, stored, given)))
+    let_go()
     failed = next((step for step in trace(named)[:_PING_STEPS] if step.ok is False), None)
     message = f"{failed.name}: {failed.detail}{f' ({failed.hint})' if failed.hint else ''}" if failed else ""
     return {"success": failed is None, "message": message}
@@ -116,7 +118,9 @@ def search_ldap_group(arguments: dict[str, Any]) -> Any:
 def trace_login(body: dict[str, Any]) -> Any:
     """Try a directory step by step, as a user if one is named."""
     require_sysadmin()
-    return trace(backend.one_directory(body["source"]), body["username"], body["password"])
+    named = backend.one_directory(body["source"])
+    let_go()
+    return trace(named, body["username"], body["password"])
 
 
 @blueprint.get("/directories")
