@@ -104,6 +104,11 @@ class Settings:
         return urlsplit(self.external_url).netloc
 
     @property
+    def own_authority(self) -> bool:
+        """Whether clients have to be given the authority of our certificate, since nobody else vouches for it."""
+        return self.tls and self.tls_certificate is None
+
+    @property
     def realm(self) -> str:
         """The token endpoint's address, on the registry's own host and port (some clients refuse another)."""
         return f"{self.external_url}/service/token"

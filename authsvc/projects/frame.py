@@ -13,6 +13,7 @@ from authsvc.rbac.roles import Role
 # The last part of a page's path -> what it takes to see it.
 TABS = {
     "repositories": Permission(Resource.REPOSITORY, Action.LIST),
+    "connect": Permission(Resource.REPOSITORY, Action.LIST),
     "members": Permission(Resource.MEMBER, Action.LIST),
     "robots": Permission(Resource.ROBOT, Action.LIST),
     "labels": Permission(Resource.LABEL, Action.LIST),

@@ -7,19 +7,21 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, current_app, request
 from sqlalchemy import func, select
 
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, DomainError, NotFound
+from authsvc.core.settings import Settings
 from authsvc.core.text import is_storable
 from authsvc.projects.access import load
 from authsvc.projects.frame import frame, role_lacking
 from authsvc.projects.models import Project
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
-from authsvc.robots import rules, service
+from authsvc.robots import connection, rules, service
+from authsvc.robots.connection import Login
 from authsvc.robots.models import Robot
 from authsvc.robots.rules import Grant, Wanted
 from authsvc.secrets.models import Secret, SecretUse
@@ -127,7 +129,33 @@ def _with_secret(name: str, make: Callable[[], tuple[Robot, str]]) -> Response:
         return _robots(name, problem)
     who, project = load(name, Action.LIST, Resource.ROBOT, is_name=True)
     (full_name, secret) = made[-1]
-    return page("robot_secret.html", **frame(who, project), full_name=full_name, secret=secret)
+    connect = _connect(project, full_name, secret)
+    return page("robot_secret.html", **frame(who, project), full_name=full_name, secret=secret, connect=connect)
+
+
+@blueprint.get("/projects/<name>/connect")
+def show_connection(name: str) -> Response:
+    """What to paste, as whoever looks would log in, or as a robot that is made there."""
+    who, project = load(name, Action.LIST, Resource.REPOSITORY, is_name=True)
+    settings: Settings = current_app.config["TIDEGATE"]
+    return page(
+        "connect.html",
+        **frame(who, project),
+        connect=_connect(project, who.name if who.is_authenticated else _("USER")),
+        own_certificate=settings.own_authority,
+        lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project),
+        duties=[*DUTIES],
+        days=configuration.value("robot_token_duration"),
+    )
+
+
+def _connect(project: Project, username: str, secret: str = connection.PASSWORD) -> dict[str, Any]:
+    """By kind and tool."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    login = Login(settings.registry_host, project.name, username, secret, settings.own_authority)
+    return {
+        kind.__name__: kind(login) for kind in (connection.clients, connection.machines, connection.pipelines, connection.keyless)
+    }
 
 
 @blueprint.post("/projects/<name>/robots/<int:robot_id>")

@@ -48,7 +48,7 @@ def welcome(settings: Settings, ready: Prepared, seconds: float, trouble: str, p
             f"  Change it   {place.command}authsvc users reset-password {ADMIN} --password-stdin",
             "",
         ]
-    if settings.tls and settings.tls_certificate is None:
+    if settings.own_authority:
         lines += [
             f"  Trust its authority, once on each client:  {place.printing} {ready.layout.ca_certificate} > ca.crt",
             f"    docker      sudo install -D -m 644 ca.crt /etc/docker/certs.d/{host}/ca.crt",

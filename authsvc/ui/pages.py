@@ -21,7 +21,7 @@ def front() -> Response:
     if principal().is_authenticated:
         return go("/projects")
     settings: Settings = current_app.config["TIDEGATE"]
-    return page("front.html", own_certificate=settings.tls and settings.tls_certificate is None)
+    return page("front.html", own_certificate=settings.own_authority)
 
 
 @blueprint.get("/api")

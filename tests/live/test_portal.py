@@ -3,6 +3,8 @@ that people who see or move otherwise cannot use (axe)."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.support.images import Layout
 from tests.support.rawclient import RawClient
 from tests.support.stack import Stack
 
@@ -98,6 +101,37 @@ def test_from_signing_in_to_the_first_push(stack: Stack, page: Page, somebody: t
     well(page)
 
 
+def test_a_robot_made_for_ci_pushes_with_what_the_page_wrote(
+    stack: Stack, page: Page, somebody: tuple[str, str], tmp_path: Path
+) -> None:
+    project = f"ci-{uuid4().hex[:8]}"
+    assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
+    page.goto(f"/sign-in?next=/projects/{project}/connect")
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+    well(page)
+    page.focus("#name")
+    page.keyboard.type("ci")
+    enter(page)
+    page.focus("summary >> text=Kaniko")
+    page.keyboard.press("Enter")
+    written = page.inner_text("details[open] pre >> nth=0")
+    well(page)
+    (tmp_path / "config.json").write_text(written)
+    certificates = tmp_path / "certs"
+    certificates.mkdir()
+    shutil.copy(stack.ca, certificates / "ca.crt")
+    image = Layout(tmp_path / "layout")
+    digest = image.tag("v1", image.image("hello from CI"))
+    command = ["skopeo", "--insecure-policy", "copy", "--authfile", str(tmp_path / "config.json")]
+    command += [f"--dest-cert-dir={certificates}", f"oci:{tmp_path / 'layout'}:v1", f"docker://{stack.host}/{project}/app:v1"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page.goto(f"/projects/{project}/repositories/app:v1")
+    assert digest in page.inner_text("main")
+
+
 def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
     project = f"team-{uuid4().hex[:8]}"
     assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
@@ -114,7 +148,7 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
     enter(page)
     assert page.locator("main tbody tr").count() == 2
     well(page)
-    for tab in ("robots", "labels", "retention", "immutability", "webhooks", "logs", "settings"):
+    for tab in ("connect", "robots", "labels", "retention", "immutability", "webhooks", "logs", "settings"):
         with page.expect_navigation():
             page.click(f"nav.tabs a[href$='/{tab}']")
         well(page)

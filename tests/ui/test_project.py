@@ -17,7 +17,7 @@ TABS = {
     Role.MAINTAINER: ["", "/members"],
     Role.DEVELOPER: ["", "/members"],
     Role.GUEST: ["", "/members"],
-    Role.LIMITED_GUEST: [],
+    Role.LIMITED_GUEST: [""],
 }
 
 
