@@ -17,6 +17,7 @@ import authsvc.artifacts.tasks
 import authsvc.audit.pages
 import authsvc.audit.routes
 import authsvc.audit.tasks
+import authsvc.authn.backends.keyless.pages
 import authsvc.authn.backends.keyless.routes
 import authsvc.authn.backends.ldap.pages
 import authsvc.authn.backends.ldap.routes
@@ -35,6 +36,7 @@ import authsvc.gate.routes
 import authsvc.gate.tasks
 import authsvc.gc.pages
 import authsvc.gc.tasks
+import authsvc.groups.pages
 import authsvc.groups.routes
 import authsvc.immutability.check
 import authsvc.immutability.pages
@@ -57,6 +59,7 @@ import authsvc.notification.tasks
 import authsvc.projects.pages
 import authsvc.projects.routes
 import authsvc.quota.check
+import authsvc.quota.pages
 import authsvc.quota.routes
 import authsvc.quota.tasks
 import authsvc.registries.routes
@@ -148,7 +151,10 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,
+    authsvc.authn.backends.keyless.pages.blueprint,
     authsvc.authn.backends.ldap.pages.blueprint,
+    authsvc.groups.pages.blueprint,
+    authsvc.quota.pages.blueprint,
     authsvc.gate.pages.blueprint,
     authsvc.gate.routes.blueprint,
 ]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 
 from authsvc.authn.asked import explained
 from authsvc.core.db import let_go
 from authsvc.core.errors import BadRequest, DomainError
 from authsvc.core.names import is_repository, project_of
-from authsvc.core.text import is_storable
 from authsvc.gate import replay
 from authsvc.gate.service import Gate
 from authsvc.rbac.explain import Explanation, permission_of
 from authsvc.rbac.guard import require_login, require_sysadmin
 from authsvc.ui.language import gettext as _
-from authsvc.ui.shell import Pages, go, page
+from authsvc.ui.shell import Pages, fields, go, page
 
 blueprint = Pages("gate", __name__)
 ACTIONS = ("pull", "push", "delete", "member:create", "project:update", "robot:create", "tag:delete")
@@ -34,9 +33,7 @@ def show_decision(decision_id: str) -> Response:
 def explain() -> Response:
     """Whether somebody may do something somewhere, and why; or to the decision whose id is given."""
     require_sysadmin()
-    asked = {name: request.args.get(name, "").strip() for name in ("user", "action", "place", "decision")}
-    if any(len(value) > _LONGEST or not is_storable(value) for value in asked.values()):
-        raise BadRequest(f"what is asked has at most {_LONGEST} characters")
+    asked = fields(dict.fromkeys(("user", "action", "place", "decision"), _LONGEST))
     if asked["decision"]:
         return go(f"/decisions/{asked['decision']}") if asked["decision"].isalnum() else _shown(asked, None, _no_decision())
     if not (asked["user"] and asked["place"]):

@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from authsvc.core.errors import BadRequest, DomainError, NotFound
-from authsvc.core.text import is_storable
+from authsvc.core.errors import DomainError, NotFound
 from authsvc.labels import service
 from authsvc.labels.models import Label
 from authsvc.projects.access import load
@@ -15,7 +14,7 @@ from authsvc.projects.frame import frame, role_lacking
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.ui import listing
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("labels", __name__)
 COLUMNS = {"name": Label.name, "created": Label.creation_time}
@@ -50,10 +49,7 @@ def create_label(name: str) -> Response:
 
 
 def _create(who: Principal, project_id: int) -> None:
-    given = {field: request.form.get(field, "").strip() for field in _LONGEST}
-    for field, longest in _LONGEST.items():
-        if len(given[field]) > longest or not is_storable(given[field]):
-            raise BadRequest(f"{field} has at most {longest} characters")
+    given = fields(_LONGEST)
     service.create(who.name, project_id, given["name"], given["description"], "")
 
 

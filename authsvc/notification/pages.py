@@ -9,7 +9,6 @@ from flask import Response, request
 from authsvc.audit import service as audit
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError
-from authsvc.core.text import is_storable
 from authsvc.jobs import logs
 from authsvc.jobs import service as jobs
 from authsvc.jobs.models import MANUAL, Execution, Task
@@ -21,7 +20,7 @@ from authsvc.projects.frame import frame, role_lacking
 from authsvc.projects.models import Project
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("notification", __name__)
 # What something tells by now.
@@ -63,10 +62,7 @@ def _path(name: str, *more: str) -> str:
 
 def _wanted() -> Wanted:
     """What the form asks for: one target."""
-    given = {field: request.form.get(field, "").strip() for field in _LONGEST}
-    for field, longest in _LONGEST.items():
-        if len(given[field]) > longest or not is_storable(given[field]):
-            raise BadRequest(f"{field} has at most {longest} characters")
+    given = fields(_LONGEST)
     kind, payload = request.form.get("kind", ""), request.form.get("payload_format", "")
     unverified = request.form.get("skip_cert_verify") == "true"
     formatted = payload if kind == rules.HTTP else rules.DEFAULT

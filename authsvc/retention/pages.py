@@ -26,7 +26,7 @@ from authsvc.retention import rules, service
 from authsvc.retention.models import RetentionPolicy
 from authsvc.retention.service import METADATA, VENDOR, Wanted
 from authsvc.ui.language import gettext as _
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("retention", __name__)
 Rules = Sequence[Mapping[str, Any]]
@@ -152,14 +152,7 @@ def _with(known: list[Mapping[str, Any]], number: int, action: str) -> Rules:
 
 @blueprint.post("/projects/<name>/retention/schedule")
 def change_schedule(name: str) -> Response:
-    cron = request.form.get("cron", "").strip()
-    return _changed(name, lambda known, _before: (known, _checked(cron)))
-
-
-def _checked(cron: str) -> str:
-    if len(cron) > _LONGEST_CRON or not is_storable(cron):
-        raise BadRequest(f"cron has at most {_LONGEST_CRON} characters")
-    return cron
+    return _changed(name, lambda known, _before: (known, fields({"cron": _LONGEST_CRON})["cron"]))
 
 
 @blueprint.post("/projects/<name>/retention/runs")

@@ -1,8 +1,8 @@
-"""A project's robots: who logs in from a machine, what with, and a secret that is shown once."""
+"""Robots of a project or of the whole registry: who logs in from a machine, what with, and a secret that is shown once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -14,12 +14,12 @@ from authsvc.configuration import service as configuration
 from authsvc.core.db import db, utcnow
 from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.core.settings import Settings
-from authsvc.core.text import is_storable
 from authsvc.projects.access import load
 from authsvc.projects.frame import frame, role_lacking
 from authsvc.projects.models import Project
+from authsvc.rbac.guard import require_system
 from authsvc.rbac.permissions import Action, Resource
-from authsvc.rbac.principal import Principal
+from authsvc.rbac.principal import SYSTEM, Principal
 from authsvc.robots import connection, rules, service
 from authsvc.robots.connection import Login
 from authsvc.robots.models import Robot
@@ -27,7 +27,7 @@ from authsvc.robots.rules import Grant, Wanted
 from authsvc.secrets.models import Secret, SecretUse
 from authsvc.ui import listing
 from authsvc.ui.language import gettext as _
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("robots", __name__)
 COLUMNS = {"name": Robot.name, "created": Robot.creation_time, "expires": Robot.expires_at}
@@ -43,34 +43,60 @@ DUTIES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
     }
 )
-_LONGEST = 1024
+_LONGEST = {"name": 255, "description": 1024, "duty": 16, "projects": 8192}
+_MOST_PROJECTS = 100
 _DIGITS = 6
 
 
 @blueprint.get("/projects/<name>/robots")
-def show_robots(name: str) -> Response:
+@blueprint.get("/admin/robots")
+def show_robots(name: str = "") -> Response:
     return _robots(name)
 
 
+def _load(name: str, action: Action) -> tuple[Principal, Project | None]:
+    """Who asks, and the project of that name; without one they are the registry's own robots."""
+    return load(name, action, Resource.ROBOT, is_name=True) if name else (require_system(action, Resource.ROBOT), None)
+
+
+def _frame(who: Principal, project: Project | None) -> dict[str, Any]:
+    around = frame(who, project) | {"around": "project_frame.html"} if project else {"around": "admin_frame.html"}
+    return around | {"there": _there(project.name if project else "")}
+
+
+def _there(name: str) -> str:
+    return f"/projects/{quote(name, safe='')}/robots" if name else "/admin/robots"
+
+
 def _robots(name: str, problem: DomainError | None = None) -> Response:
-    who, project = load(name, Action.LIST, Resource.ROBOT, is_name=True)
-    asked, statement = listing.asked(COLUMNS), service.of_place(project.id)
+    who, project = _load(name, Action.LIST)
+    asked, statement = listing.asked(COLUMNS), service.of_place(project.id if project else SYSTEM)
     if asked.search:
         statement = statement.where(Robot.name.icontains(asked.search, autoescape=True))
-    shown, prefix = listing.part(statement, asked, COLUMNS, [Robot.name]), service.prefix()
+    shown = listing.part(statement, asked, COLUMNS, [Robot.name])
+    described = {one["id"]: one for one in service.described(shown.rows)}
     return page(
         "robots.html",
-        **frame(who, project),
+        **_frame(who, project),
         listing=shown,
         problem=problem,
         given=request.form,
-        lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project),
-        full_names={robot.id: rules.full_name(prefix, project.name, robot.name) for robot in shown.rows},
-        access={robot.id: sorted(f"{one.resource}:{one.action}" for one in robot.permissions) for robot in shown.rows},
+        lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project) if project else None,
+        full_names={id_: one["name"] for id_, one in described.items()},
+        access={id_: _access(one["permissions"], of_project=project is not None) for id_, one in described.items()},
         used=_last_used([robot.id for robot in shown.rows]),
         duties=[*DUTIES],
         days=configuration.value("robot_token_duration"),
         now=utcnow(),
+    )
+
+
+def _access(permissions: Iterable[Mapping[str, Any]], *, of_project: bool) -> list[str]:
+    """What a robot may, and where, unless that is the project that it is of."""
+    return sorted(
+        f"{'' if of_project else entry['namespace'] + ' '}{one['resource']}:{one['action']}"
+        for entry in permissions
+        for one in entry["access"]
     )
 
 
@@ -86,25 +112,27 @@ def _last_used(ids: list[int]) -> dict[int, Any]:
 
 
 @blueprint.post("/projects/<name>/robots")
-def create_robot(name: str) -> Response:
-    who, project = load(name, Action.CREATE, Resource.ROBOT, is_name=True)
-    return _with_secret(name, lambda: service.create(who, "project", _wanted(project)))
+@blueprint.post("/admin/robots")
+def create_robot(name: str = "") -> Response:
+    who, project = _load(name, Action.CREATE)
+    return _with_secret(name, lambda: service.create(who, "project" if project else "system", _wanted(name)))
 
 
-def _wanted(project: Project) -> Wanted:
+def _wanted(project: str) -> Wanted:
     """What the form asks for.
 
     Raises:
         BadRequest
     """
-    given = request.form
-    name, description, duty = given.get("name", "").strip(), given.get("description", "").strip(), given.get("duty", "")
-    if duty not in DUTIES:
+    given = fields(_LONGEST)
+    if given["duty"] not in DUTIES:
         raise BadRequest(f"duty is one of {', '.join(DUTIES)}")
-    if len(description) > _LONGEST or not is_storable(description):
-        raise BadRequest(f"a description has at most {_LONGEST} characters")
-    access = rules.parse_access("project", DUTIES[duty])
-    return Wanted(name, project.name, description, _days(), (Grant("project", project.name, access),))
+    access = rules.parse_access("project", DUTIES[given["duty"]])
+    places = [project] if project else list(dict.fromkeys(given["projects"].split()))
+    if not 1 <= len(places) <= _MOST_PROJECTS:
+        raise BadRequest(_("Name the projects where it may do that, at most 100, or * for all."))
+    grants = tuple(Grant("project", place, access) for place in places)
+    return Wanted(given["name"], project, given["description"], _days(), grants)
 
 
 def _days() -> int:
@@ -127,10 +155,10 @@ def _with_secret(name: str, make: Callable[[], tuple[Robot, str]]) -> Response:
 
     if problem := attempted(make_it):
         return _robots(name, problem)
-    who, project = load(name, Action.LIST, Resource.ROBOT, is_name=True)
+    who, project = _load(name, Action.LIST)
     (full_name, secret) = made[-1]
-    connect = _connect(project, full_name, secret)
-    return page("robot_secret.html", **frame(who, project), full_name=full_name, secret=secret, connect=connect)
+    connect = _connect(name or "PROJECT", full_name, secret)
+    return page("robot_secret.html", **_frame(who, project), full_name=full_name, secret=secret, connect=connect)
 
 
 @blueprint.get("/projects/<name>/connect")
@@ -141,7 +169,7 @@ def show_connection(name: str) -> Response:
     return page(
         "connect.html",
         **frame(who, project),
-        connect=_connect(project, who.name if who.is_authenticated else _("USER")),
+        connect=_connect(project.name, who.name if who.is_authenticated else _("USER")),
         own_certificate=settings.own_authority,
         lacking=role_lacking(who, Action.CREATE, Resource.ROBOT, project),
         duties=[*DUTIES],
@@ -149,20 +177,21 @@ def show_connection(name: str) -> Response:
     )
 
 
-def _connect(project: Project, username: str, secret: str = connection.PASSWORD) -> dict[str, Any]:
+def _connect(project: str, username: str, secret: str = connection.PASSWORD) -> dict[str, Any]:
     """By kind and tool."""
     settings: Settings = current_app.config["TIDEGATE"]
-    login = Login(settings.registry_host, project.name, username, secret, settings.own_authority)
+    login = Login(settings.registry_host, project, username, secret, settings.own_authority)
     return {
         kind.__name__: kind(login) for kind in (connection.clients, connection.machines, connection.pipelines, connection.keyless)
     }
 
 
 @blueprint.post("/projects/<name>/robots/<int:robot_id>")
-def change_robot(name: str, robot_id: int) -> Response:
+@blueprint.post("/admin/robots/<int:robot_id>")
+def change_robot(robot_id: int, name: str = "") -> Response:
     """Disable it, enable it, give it another secret, or delete it."""
     action = request.form.get("action", "")
-    who, project = load(name, Action.DELETE if action == "delete" else Action.UPDATE, Resource.ROBOT, is_name=True)
+    who, project = _load(name, Action.DELETE if action == "delete" else Action.UPDATE)
     if action == "secret":
         return _with_secret(name, lambda: _renewed(who, _of(project, robot_id)))
     verbs: dict[str, Callable[[], None]] = {
@@ -173,20 +202,20 @@ def change_robot(name: str, robot_id: int) -> Response:
     if action not in verbs:
         return _robots(name, BadRequest(f"action is one of secret, {', '.join(verbs)}"))
     problem = attempted(verbs[action])
-    return _robots(name, problem) if problem else go(f"/projects/{quote(name, safe='')}/robots")
+    return _robots(name, problem) if problem else go(_there(name))
 
 
 def _renewed(who: Principal, robot: Robot) -> tuple[Robot, str]:
     return robot, service.refresh_secret(who, robot)
 
 
-def _of(project: Project, robot_id: int) -> Robot:
-    """A robot of a project.
+def _of(project: Project | None, robot_id: int) -> Robot:
+    """A robot of a project, or of the whole registry.
 
     Raises:
         NotFound
     """
     robot = db.session.get(Robot, robot_id)
-    if robot is None or robot.project_id != project.id:
+    if robot is None or robot.project_id != (project.id if project else SYSTEM):
         raise NotFound(f"robot {robot_id} not found")
     return robot

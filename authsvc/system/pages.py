@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy import Select, or_, select
 
 from authsvc.core.db import db, let_go
-from authsvc.core.errors import BadRequest
 from authsvc.core.own import own
-from authsvc.core.text import is_storable
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import principal, require_sysadmin
@@ -19,7 +17,7 @@ from authsvc.repositories.models import Repository
 from authsvc.robots import rules as robots
 from authsvc.robots.models import Robot
 from authsvc.system import health
-from authsvc.ui.shell import Pages, page
+from authsvc.ui.shell import Pages, fields, page
 from authsvc.users import service as users
 from authsvc.users.models import User
 
@@ -31,9 +29,7 @@ _LONGEST = 255
 @blueprint.get("/search")
 def search() -> Response:
     """Whatever is called so, of what one may see; people and robots are found by system administrators."""
-    text = request.args.get("q", "").strip()
-    if len(text) > _LONGEST or not is_storable(text):
-        raise BadRequest(f"what is searched for has at most {_LONGEST} characters")
+    text = fields({"q": _LONGEST})["q"]
     return page("search.html", text=text, most=_MOST, found=_found(text) if text else {})
 
 

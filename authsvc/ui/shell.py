@@ -4,7 +4,7 @@ and `templates/`, and make their blueprint here."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +13,9 @@ from flask import Blueprint, Flask, Response, current_app, g, make_response, red
 from authsvc import __version__
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
-from authsvc.core.errors import STATUS, DomainError, PasswordChangeRequired, Unauthenticated
+from authsvc.core.errors import STATUS, BadRequest, DomainError, PasswordChangeRequired, Unauthenticated
 from authsvc.core.settings import Settings
+from authsvc.core.text import is_storable
 from authsvc.core.web import ERROR_PAGE
 from authsvc.rbac.guard import principal
 from authsvc.rbac.principal import ANONYMOUS
@@ -51,6 +52,20 @@ def page(template: str, *, status: int | None = None, problem: DomainError | Non
     """A page; with a `problem`, a form that says why nothing came of it."""
     said = problem.message if problem else ""
     return make_response(render_template(template, problem=said, **shown), status or (STATUS[problem.code] if problem else 200))
+
+
+def fields(longest: Mapping[str, int]) -> dict[str, str]:
+    """What a form says in fields of at most so many characters each, without spaces around it; "" where it says nothing.
+
+    Raises:
+        BadRequest
+    """
+    said = request.args if request.method in _READS else request.form
+    given = {name: said.get(name, "").strip() for name in longest}
+    for name, value in given.items():
+        if len(value) > longest[name] or not is_storable(value):
+            raise BadRequest(f"{name} has at most {longest[name]} characters, and none that cannot be stored")
+    return given
 
 
 def attempted(action: Callable[[], object]) -> DomainError | None:

@@ -14,7 +14,6 @@ from authsvc.authn.lockout import require_own_password
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError, Forbidden
 from authsvc.core.repeat import outside
-from authsvc.core.text import is_storable
 from authsvc.groups import service as groups
 from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.authority import Door
@@ -22,7 +21,7 @@ from authsvc.rbac.guard import require_person, require_sysadmin
 from authsvc.rbac.principal import Principal
 from authsvc.ui import listing
 from authsvc.ui.language import gettext as _
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 from authsvc.users import service
 from authsvc.users.models import User
 from authsvc.users.passwords import MIN_LENGTH, Chosen, choose
@@ -85,14 +84,11 @@ def _users(problem: DomainError | None = None) -> Response:
 def create_user() -> Response:
     """With a generated password, which is shown once and changed by its owner before anything else."""
     who = require_sysadmin(Door.IDENTITIES)
-    given = {field: request.form.get(field, "").strip() for field in _LONGEST}
-    return _with_password(lambda: _create(who, given), _users)
+    return _with_password(lambda: _create(who), _users)
 
 
-def _create(who: Principal, given: dict[str, str]) -> tuple[str, Chosen]:
-    for field, longest in _LONGEST.items():
-        if len(given[field]) > longest or not is_storable(given[field]):
-            raise BadRequest(f"{field} has at most {longest} characters")
+def _create(who: Principal) -> tuple[str, Chosen]:
+    given = fields(_LONGEST)
     username, chosen = given["username"], _generated(given["username"])
     service.create(
         who.name, username=username, password=chosen, email=given["email"] or None, realname=given["realname"], temporary=True

@@ -219,6 +219,10 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
     assert name in page.inner_text("h2 >> nth=0")
     well(page)
     for path in (
+        "/admin/groups",
+        "/admin/robots",
+        "/admin/trust",
+        "/admin/quotas",
         "/admin/sources",
         "/admin/sources/ldap/corp",
         "/admin/sources/oidc/sso",

@@ -140,3 +140,45 @@ def test_a_robot_of_another_project_is_nobodys_here(team: World) -> None:
         assert boss.post(f"{THERE}/{other['id']}", action=action).status_code == 404
     (still,) = team.api("GET", "/projects/other/robots", "admin").get_json()
     assert still == other
+
+
+def test_the_registrys_robots_are_made_for_the_projects_that_are_named(team: World) -> None:
+    boss = visitor(team, "admin")
+    there = "/admin/robots"
+    made = boss.post(there, name="mirror", description="", duty="pull", days="", projects="team  other team")
+    assert made.status_code == 200
+    secret = secret_on(made.text)
+    assert "robot$mirror" in see(made).text
+
+    def may(project: str, action: str) -> bool:
+        scope = f"repository:{project}/app:{action}"
+        answer = team.client.get(f"/service/token?service=harbor-registry&scope={scope}", headers=basic("robot$mirror", secret))
+        return granted_by(answer.get_json()["token"]).get(f"{project}/app") == [action]
+
+    assert may("team", "pull")
+    assert may("other", "pull")
+    assert not may("team", "push")
+    seen = boss.page(there)
+    assert "team repository:pull" in seen.text
+    assert "robot$team+" not in seen.text
+    assert "robot$mirror" not in boss.page(THERE).text
+    for projects in ("", "nowhere", " ".join(f"p{number}" for number in range(101))):
+        assert boss.post(there, name="other", duty="pull", days="", projects=projects).status_code in (400, 404)
+    (found,) = team.api("GET", "/robots", "admin").get_json()
+    assert boss.post(f"{there}/{found['id']}", action="delete").headers["Location"] == there
+    assert team.api("GET", "/robots", "admin").get_json() == []
+
+
+def test_one_may_do_it_everywhere(team: World) -> None:
+    boss = visitor(team, "admin")
+    boss.post("/admin/robots", name="all", duty="push", days="30", projects="*")
+    assert "* repository:push" in boss.page("/admin/robots").text
+
+
+def test_a_projects_robot_is_not_changed_as_the_registrys_and_nobody_else_makes_those(team: World) -> None:
+    boss = visitor(team, "projectAdmin")
+    boss.post(THERE, name="ci", duty="push", days="30")
+    (found,) = team.api("GET", "/projects/team/robots", "admin").get_json()
+    assert visitor(team, "admin").post(f"/admin/robots/{found['id']}", action="delete").status_code == 404
+    assert boss.get("/admin/robots").status_code == 403
+    assert boss.post("/admin/robots", name="all", duty="push", days="30", projects="*").status_code == 403
