@@ -13,7 +13,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError
 from authsvc.gc import tasks
 from authsvc.jobs import cron, schedules, service
-from authsvc.jobs.models import Execution
+from authsvc.jobs.models import FINAL, Execution
 from authsvc.jobs.upkeep import Upkeep
 from authsvc.rbac.guard import require_sysadmin
 from authsvc.rbac.principal import Principal
@@ -44,6 +44,7 @@ def _shown(problem: DomainError | None = None) -> Response:
         schedule=schedules.find(tasks.KIND),
         when=WHEN,
         none=cron.NONE,
+        final=FINAL,
     )
 
 

@@ -11,7 +11,7 @@ from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, DomainError
 from authsvc.jobs import logs
 from authsvc.jobs import service as jobs
-from authsvc.jobs.models import MANUAL, Execution, Task
+from authsvc.jobs.models import FINAL, MANUAL, Execution, Task
 from authsvc.notification import deliveries, rules, service
 from authsvc.notification.models import WebhookPolicy
 from authsvc.notification.rules import Target, Wanted
@@ -96,7 +96,7 @@ def show_delivery(name: str, policy_id: int, execution_id: int) -> Response:
     execution = jobs.get_execution(service.KIND, policy.id, execution_id)
     tasks = db.session.scalars(jobs.tasks_of(execution).order_by(Task.id)).all()
     told = [(task, logs.end_of(task, _LONGEST_LOG)) for task in tasks]
-    return page("delivery.html", **frame(who, project), policy=policy, execution=execution, told=told)
+    return page("delivery.html", **frame(who, project), policy=policy, execution=execution, told=told, final=FINAL)
 
 
 @blueprint.post("/projects/<name>/webhooks/<int:policy_id>")

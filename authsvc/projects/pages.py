@@ -29,6 +29,7 @@ from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER, strongest
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
+from authsvc.system.first_steps import is_new
 from authsvc.ui import listing
 from authsvc.ui.language import gettext as _
 from authsvc.ui.shell import Pages, attempted, go, page
@@ -60,6 +61,7 @@ def list_projects() -> Response:
         used=_used(who, shown.rows),
         roles={project.id: strongest(who.roles_in(project.ref)) for project in shown.rows},
         refused=refused.message if refused else "",
+        is_new=who.is_sysadmin and is_new(),
     )
 
 

@@ -49,6 +49,7 @@ def _retention(name: str, problem: DomainError | None = None) -> Response:
         problem=problem,
         given=request.form,
         policy=policy,
+        final=FINAL,
         rules=rules.parse(policy.rules) if policy else [],
         seen=_seen(policy),
         templates=rules.TEMPLATES,

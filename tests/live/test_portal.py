@@ -219,6 +219,7 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
     assert name in page.inner_text("h2 >> nth=0")
     well(page)
     for path in (
+        "/admin/first-steps",
         "/admin/groups",
         "/admin/robots",
         "/admin/trust",
@@ -238,6 +239,11 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
         page.goto(path)
         well(page)
     assert page.locator(".text-bg-danger").count() == 0
+    page.goto("/admin/gc")
+    page.check("#dry")
+    with page.expect_navigation():
+        page.click("form[action='/admin/gc'] button")
+    page.wait_for_selector("#runs tbody tr:first-child >> text=Success")  # without loading the page again
     with page.expect_navigation():
         page.evaluate("document.querySelector(\"form[action='/sign-out'] button\").click()")
     page.goto("/sign-in")

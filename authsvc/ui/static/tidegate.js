@@ -27,3 +27,21 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
     setTimeout(() => { button.textContent = label; }, 2000);
   });
 }
+
+// A part of a page that changes by itself: <div id="..." data-live="seconds"> is fetched again while somebody looks and does nothing in
+// it, until it comes without data-live. Asking so is no use of a session.
+async function keepFresh(part) {
+  while (part.dataset.live) {
+    await new Promise((resolve) => { setTimeout(resolve, part.dataset.live * 1000); });
+    if (document.hidden || part.contains(document.activeElement)) continue;
+    const answer = await fetch(location.href, { headers: { "X-Harbor-No-Session-Renewal": "true" } }).catch(() => null);
+    if (!answer) continue;
+    const page = answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    const fresh = page?.getElementById(part.id);
+    if (!fresh) return; // signed out, or gone
+    if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+    if (fresh.dataset.live) part.dataset.live = fresh.dataset.live;
+    else delete part.dataset.live;
+  }
+}
+for (const part of document.querySelectorAll("[data-live]")) keepFresh(part);
