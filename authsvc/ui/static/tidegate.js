@@ -35,7 +35,7 @@ async function keepFresh(part) {
     await new Promise((resolve) => { setTimeout(resolve, part.dataset.live * 1000); });
     if (document.hidden || part.contains(document.activeElement)) continue;
     const answer = await fetch(location.href, { headers: { "X-Harbor-No-Session-Renewal": "true" } }).catch(() => null);
-    if (!answer) continue;
+    if (!answer || answer.status === 429 || answer.status >= 500) continue; // it may come back
     const page = answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
     const fresh = page?.getElementById(part.id);
     if (!fresh) return; // signed out, or gone
