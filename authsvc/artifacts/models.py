@@ -46,6 +46,7 @@ class Artifact(Identified, Base):
         Index("ix_artifacts_project_size", "project_id", "listed", "size", "push_time", "id"),
         Index("ix_artifacts_project_type", "project_id", "listed", "type", "push_time", "id"),
         Index("ix_artifacts_subject", "repository_id", "subject_digest"),
+        Index("ix_artifacts_digest", "digest"),
         Base.__table_args__,
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from authsvc import lifecycle
 from authsvc.additions import service as additions
-from authsvc.artifacts import accessories, removal, service
+from authsvc.artifacts import accessories, history, removal, service
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.core.db import db, let_go
 from authsvc.core.errors import BadRequest, DomainError, NotFound
@@ -27,12 +27,14 @@ from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
-from authsvc.ui import listing
+from authsvc.ui import export, listing
 from authsvc.ui.language import gettext as _
-from authsvc.ui.shell import Pages, attempted, go, page
+from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("artifacts", __name__)
 COLUMNS = {"name": Tag.name, "pushed": Tag.push_time, "pulled": Tag.pull_time, "size": Artifact.size}
+_NEWEST_FIRST = (Tag.push_time.desc(), Tag.id.desc())
+_LONGEST_TAG = 128
 _SIGNATURES = ("signature.cosign", "signature.notation")
 
 
@@ -87,10 +89,14 @@ def _split(text: str) -> tuple[str, str]:
 
 @blueprint.get("/projects/<name>/repositories/<path:text>")
 def show(name: str, text: str) -> Response:
+    return _shown(name, text)
+
+
+def _shown(name: str, text: str, problem: DomainError | None = None) -> Response:
     path, reference = _split(text)
     who, project = load(name, Action.LIST, Resource.ARTIFACT, is_name=True)
     place = Place(project, repositories.get(project, path), reference)
-    return _artifact(who, place) if place.reference else _repository(who, place)
+    return _artifact(who, place, problem) if place.reference else _repository(who, place)
 
 
 def _lacking(who: Principal, place: Place) -> Role | None:
@@ -109,7 +115,9 @@ def _repository(who: Principal, place: Place) -> Response:
     statement = select(Tag).join(Artifact, Artifact.id == Tag.artifact_id).where(Tag.repository_id == repository.id)
     if asked.search:
         statement = statement.where(Tag.name.icontains(asked.search, autoescape=True))
-    shown = listing.part(statement, asked, COLUMNS, [Tag.push_time.desc(), Tag.id.desc()])
+    if export.is_asked():
+        return export.exported(f"{repository.name}-tags", statement.add_columns(Artifact), asked, COLUMNS, _NEWEST_FIRST, _row)
+    shown = listing.part(statement, asked, COLUMNS, _NEWEST_FIRST)
     here = select(Artifact).where(Artifact.id.in_([tag.artifact_id for tag in shown.rows]))
     artifacts = {artifact.id: artifact for artifact in db.session.scalars(here)}
     return page(
@@ -123,13 +131,20 @@ def _repository(who: Principal, place: Place) -> Response:
     )
 
 
-def _artifact(who: Principal, place: Place) -> Response:
+def _row(row: Any) -> dict[str, Any]:
+    """A tag in a file."""
+    tag, artifact = row
+    of_artifact = {"digest": artifact.digest, "type": artifact.type, "size": artifact.size}
+    return {"tag": tag.name, **of_artifact, "pushed": tag.push_time, "pulled": tag.pull_time}
+
+
+def _artifact(who: Principal, place: Place, problem: DomainError | None = None) -> Response:
     artifact = service.get(place.repository, place.reference)
     attached = accessories.by_artifact([artifact])[artifact.id]
     shown: dict[str, Any] = {
         "place": place,
         "lacking": _lacking(who, place),
-        "may_read_log": role_lacking(who, Action.LIST, Resource.LOG, place.project) is None,
+        **_moves(who, place),
         "artifact": artifact,
         "tags": service.tags_by_artifact([artifact])[artifact.id],
         "children": service.references_by_artifact([artifact])[artifact.id],
@@ -138,7 +153,17 @@ def _artifact(who: Principal, place: Place) -> Response:
         "labels": labels.by_artifact([artifact]).get(artifact.id, []),
         "config": _config(artifact),
     }
-    return page("artifact.html", **shown, **_build(place.repository.name, artifact))
+    return page("artifact.html", problem=problem, given=request.form, **shown, **_build(place.repository.name, artifact))
+
+
+def _moves(who: Principal, place: Place) -> dict[str, Any]:
+    """Of a tag, where it was before, for who may read the log; and whether tags can be put here."""
+    may_read_log = role_lacking(who, Action.LIST, Resource.LOG, place.project) is None
+    return {
+        "may_read_log": may_read_log,
+        "moves": history.moves(place.repository, place.reference) if may_read_log and not place.by_digest else [],
+        "tag_lacking": role_lacking(who, Action.CREATE, Resource.TAG, place.project, place.repository.name),
+    }
 
 
 def _build(repository: str, artifact: Artifact) -> dict[str, Any]:
@@ -174,6 +199,23 @@ def _signed(artifacts: list[Artifact]) -> set[int]:
     """The ids of those that are signed."""
     found = accessories.by_artifact(artifacts)
     return {id_ for id_, attached in found.items() if any(accessory.type in _SIGNATURES for accessory, _ in attached)}
+
+
+@blueprint.post("/projects/<name>/tags/<path:text>")
+def put_tag(name: str, text: str) -> Response:
+    """Put a tag on an artifact: a new one, or, `moved`, one that may be on another."""
+    path, reference = _split(text)
+    who, project = load(name, Action.CREATE, Resource.TAG, is_name=True, repository=path)
+    place = Place(project, repositories.get(project, path), reference)
+    url, hand = place.repository_url, current_app.extensions["gate"].hand(who, project.ref)
+    try:
+        tag = fields({"tag": _LONGEST_TAG})["tag"]
+        artifact = service.get(place.repository, reference)
+        copies.create_tag(hand, place.repository, artifact, tag, moved=request.form.get("moved") == "true")
+    except DomainError as error:
+        db.session.rollback()
+        return _shown(name, text, error)
+    return go(f"{url}:{quote(tag)}")
 
 
 @blueprint.get("/projects/<name>/deletion/<path:text>")

@@ -16,7 +16,7 @@ from authsvc.projects.frame import frame
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import require_sysadmin
 from authsvc.rbac.permissions import Action, Resource
-from authsvc.ui import listing
+from authsvc.ui import export, listing
 from authsvc.ui.shell import Pages, fields, page
 
 blueprint = Pages("audit", __name__)
@@ -29,38 +29,63 @@ KINDS = (
 )
 _RESULTS = {"": None, "done": True, "refused": False}
 _LONGEST = 255
+_NEWEST_FIRST = (AuditLog.op_time.desc(), AuditLog.id.desc())
 
 
 @blueprint.get("/projects/<name>/logs")
 def project_log(name: str) -> Response:
     who, project = load(name, Action.LIST, Resource.LOG, is_name=True)
-    return page("project_log.html", **frame(who, project), **_found(service.of_project(project.ref)))
+    statement = _narrowed(service.of_project(project.ref))
+    if export.is_asked():
+        return export.exported(f"{project.name}-log", statement, listing.asked(COLUMNS), COLUMNS, _NEWEST_FIRST, _row)
+    return page("project_log.html", **frame(who, project), **_found(statement))
 
 
 @blueprint.get("/admin/log")
 def system_log() -> Response:
-    found = _found(service.visible_to(require_sysadmin()))
+    statement = _narrowed(service.visible_to(require_sysadmin()))
+    if export.is_asked():
+        return export.exported("log", statement, listing.asked(COLUMNS), COLUMNS, _NEWEST_FIRST, _row)
+    found = _found(statement)
     ids = {entry.project_id for entry in found["listing"].rows}
     named = select(Project.id, Project.name).where(Project.id.in_(ids))
     projects = {id_: name for id_, name in db.session.execute(named)}  # noqa: C416 - rows are no pairs
     return page("system_log.html", projects=projects, **found)
 
 
-def _found(statement: Any) -> dict[str, Any]:
-    """The entries that the URL asks for, and what it says.
+def _filters() -> dict[str, str]:
+    """
+    Raises:
+        BadRequest
+    """
+    filters = fields(dict.fromkeys(("user", "operation", "kind", "result"), _LONGEST))
+    if filters["result"] not in _RESULTS:
+        raise BadRequest("result is done or refused")
+    return filters
+
+
+def _narrowed(statement: Any) -> Any:
+    """Down to the entries that the URL asks for.
 
     Raises:
         BadRequest
     """
-    asked = listing.asked(COLUMNS)
-    filters = fields(dict.fromkeys(("user", "operation", "kind", "result"), _LONGEST))
-    if filters["result"] not in _RESULTS:
-        raise BadRequest("result is done or refused")
+    filters, search = _filters(), listing.asked(COLUMNS).search
     wanted = {AuditLog.username: "user", AuditLog.operation: "operation", AuditLog.resource_type: "kind"}
     statement = statement.where(*(column == filters[name] for column, name in wanted.items() if filters[name]))
     if (succeeded := _RESULTS[filters["result"]]) is not None:
         statement = statement.where(AuditLog.succeeded.is_(succeeded))
-    if asked.search:
-        statement = statement.where(AuditLog.resource.icontains(asked.search, autoescape=True))
-    shown = listing.part(statement, asked, COLUMNS, [AuditLog.op_time.desc(), AuditLog.id.desc()])
-    return {"listing": shown, "filters": filters, "operations": OPERATIONS, "kinds": KINDS}
+    return statement.where(AuditLog.resource.icontains(search, autoescape=True)) if search else statement
+
+
+def _found(statement: Any) -> dict[str, Any]:
+    """A part of these entries, and what the form says."""
+    shown = listing.part(statement, listing.asked(COLUMNS), COLUMNS, _NEWEST_FIRST)
+    return {"listing": shown, "filters": _filters(), "operations": OPERATIONS, "kinds": KINDS}
+
+
+def _row(row: Any) -> dict[str, Any]:
+    """An entry in a file."""
+    (entry,) = row
+    names = ("op_time", "username", "operation", "resource_type", "resource", "succeeded", "description", "address", "user_agent")
+    return {name: getattr(entry, name) for name in (*names, "request_id")}

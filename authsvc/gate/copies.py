@@ -77,21 +77,21 @@ class Hand:
             raise BadRequest(f"artifact {repository}@{digest} cannot be read: {error}") from error
 
 
-def create_tag(hand: Hand, repository: Repository, artifact: Artifact, name: str) -> None:
-    """A new tag on an artifact.
+def create_tag(hand: Hand, repository: Repository, artifact: Artifact, name: str, *, moved: bool = False) -> None:
+    """A new tag on an artifact; or, `moved`, one that may have been on another.
 
     Raises:
         BadRequest: no tag can be called so.
-        Conflict: the repository has that tag already.
+        Conflict: the repository has that tag already, and it is not to be moved.
         DomainError: the gate's other checks.
     """
     if not names.is_tag(name):
         raise BadRequest(f"invalid tag name {name[:128]!r}: letters, digits, _ . - and at most 128 of them")
     full_name, digest = repository.name, artifact.digest
     db.session.commit()  # the registry is asked outside of any transaction
-    checks = replace(hand.writer.checks, writes=(_is_new, *hand.writer.checks.writes))
-    only_new = replace(hand, writer=replace(hand.writer, checks=checks))
-    only_new.put(full_name, name, *hand.read(full_name, digest))
+    checks = hand.writer.checks if moved else replace(hand.writer.checks, writes=(_is_new, *hand.writer.checks.writes))
+    asking = replace(hand, writer=replace(hand.writer, checks=checks))
+    asking.put(full_name, name, *hand.read(full_name, digest))
 
 
 def _is_new(question: ManifestWrite) -> Refusal | None:

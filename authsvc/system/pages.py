@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response, current_app
 from sqlalchemy import Select, or_, select
 
+from authsvc.artifacts.models import Artifact, Tag
 from authsvc.core.db import db, let_go
+from authsvc.core.names import is_tag
 from authsvc.core.own import own
 from authsvc.core.settings import Settings
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import principal, require_sysadmin
+from authsvc.rbac.permissions import Action, Permission, Resource
+from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 from authsvc.robots import connection
@@ -27,6 +32,8 @@ from authsvc.users.models import User
 blueprint = Pages("system", __name__)
 _MOST = 20  # of each kind
 _LONGEST = 255
+_LIST = Permission(Resource.ARTIFACT, Action.LIST)
+_DIGEST = re.compile(r"[0-9a-f]{6,64}")
 
 
 @blueprint.get("/search")
@@ -43,9 +50,38 @@ def _found(text: str) -> dict[str, list[tuple[str, str]]]:
     called = _first(repositories.in_reach(who), Repository.name, text)
     found = {
         "projects": [(one.name, f"/projects/{one.name}") for one in places],
-        "repositories": [(one.name, "/projects/{}/repositories/{}".format(*one.name.split("/", 1))) for one in called],
+        "repositories": [(one.name, _page_of(one.name)) for one in called],
+        "artifacts": _tags(who, text) + _digests(who, text),
     }
     return found | _people(text) if who.is_sysadmin else found
+
+
+def _page_of(repository: str, reference: str = "") -> str:
+    project, _slash, path = repository.partition("/")
+    return f"/projects/{project}/repositories/{path}{reference}"
+
+
+def _tags(who: Principal, text: str) -> list[tuple[str, str]]:
+    """`app:1.4` finds the tags that begin so, of repositories that are called anything like `app`."""
+    called, colon, tag = text.rpartition(":")
+    if not (called and colon and is_tag(tag)):
+        return []
+    names = {one.id: one.name for one in _first(repositories.in_reach(who, _LIST), Repository.name, called)}
+    begun = select(Tag).where(Tag.repository_id.in_(names), Tag.name.startswith(tag, autoescape=True))
+    found = db.session.scalars(begun.order_by(Tag.name, Tag.id).limit(_MOST + 1))
+    return [(f"{names[one.repository_id]}:{one.name}", _page_of(names[one.repository_id], f":{one.name}")) for one in found]
+
+
+def _digests(who: Principal, text: str) -> list[tuple[str, str]]:
+    """The beginning of one finds it, with what is before the colon or without."""
+    digits = text.removeprefix("sha256:")
+    if not _DIGEST.fullmatch(digits):
+        return []
+    within = repositories.in_reach(who, _LIST).with_only_columns(Repository.id)
+    begun = (Artifact.digest >= f"sha256:{digits}", Artifact.digest < f"sha256:{digits}z")  # behind every digit, in any collation
+    named = select(Repository.name, Artifact.digest).join(Repository, Repository.id == Artifact.repository_id)
+    found = named.where(*begun, Artifact.repository_id.in_(within)).order_by(Artifact.digest, Repository.name).limit(_MOST + 1)
+    return [(f"{name}@{digest}", _page_of(name, f"@{digest}")) for name, digest in db.session.execute(found)]
 
 
 def _people(text: str) -> dict[str, list[tuple[str, str]]]:

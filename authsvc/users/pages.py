@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from flask import Response, request
 from sqlalchemy import or_, select
@@ -19,7 +20,7 @@ from authsvc.projects.models import Project, ProjectMember
 from authsvc.rbac.authority import Door
 from authsvc.rbac.guard import require_person, require_sysadmin
 from authsvc.rbac.principal import Principal
-from authsvc.ui import listing
+from authsvc.ui import export, listing
 from authsvc.ui.language import gettext as _
 from authsvc.ui.shell import Pages, attempted, fields, go, page
 from authsvc.users import service
@@ -75,9 +76,18 @@ def _users(problem: DomainError | None = None) -> Response:
     if asked.search:
         parts = (User.username, User.email, User.realname)
         statement = statement.where(or_(*(part.icontains(asked.search, autoescape=True) for part in parts)))
+    if problem is None and export.is_asked():
+        return export.exported("users", statement, asked, COLUMNS, [User.username], _row)
     return page(
         "users.html", listing=listing.part(statement, asked, COLUMNS, [User.username]), problem=problem, given=request.form
     )
+
+
+def _row(row: Any) -> dict[str, Any]:
+    """A user in a file."""
+    (user,) = row
+    names = ("username", "realname", "email", "sysadmin", "disabled", "creation_time")
+    return {name: getattr(user, name) for name in names} | {"source": user.origin.source if user.origin else ""}
 
 
 @blueprint.post("/admin/users")

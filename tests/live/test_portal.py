@@ -253,6 +253,27 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
     assert page.url.endswith("/account/password")
 
 
+def test_everything_is_found_from_everywhere(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
+    project = f"found-{uuid4().hex[:8]}"
+    assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
+    digest = RawClient(stack, somebody).push(f"{project}/app", "v1")
+    page.goto("/sign-in?next=/account/tokens")
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+    for typed, title in ((project, project), (f"{project}/app:v", "app:v1"), (digest[:20], f"app@{digest}")):
+        page.keyboard.press("Control+k")
+        page.keyboard.type(typed)
+        page.wait_for_selector(f"#palette a >> text={project}")
+        well(page)
+        page.keyboard.press("ArrowDown")
+        enter(page)
+        assert title in page.inner_text("h1")
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#palette")
+
+
 def test_language_theme_and_signing_out(page: Page, somebody: tuple[str, str]) -> None:
     page.goto("/sign-in?next=/account/password")
     well(page)

@@ -47,6 +47,21 @@ def test_everybody_finds_what_he_may_see(full: Site) -> None:
     assert len([link for link in everything if link.startswith("/admin/users/")]) == 1
 
 
+@pytest.mark.parametrize("who", ["limitedGuest", "stranger", None])
+def test_tags_and_digests_are_found_by_how_they_begin(full: Site, who: str | None) -> None:
+    digest = full.artifacts()["v1"]
+    assert full.put("v12", full.manifest("other")).status_code == 201
+    app = f"/projects/{full.project}/repositories/app"
+    may = who == "limitedGuest"
+    assert found(full, who, f"{full.project}/app:v1") == ({f"{app}:v1", f"{app}:v12"} if may else set())
+    assert found(full, who, "app:v12") == ({f"{app}:v12"} if may else set())
+    assert found(full, who, "app:2") == set()
+    for text in (digest, digest[:13], digest.removeprefix("sha256:")[:6], digest.removeprefix("sha256:")):
+        assert found(full, who, text) == ({f"{app}@{digest}"} if may else set()), text
+    for text in (digest[:12], f"{digest}0", digest.upper(), "sha256:%25%25%25%25%25%25"):
+        assert found(full, who, text) == set(), text
+
+
 @pytest.mark.parametrize("text", ["%25", "_", "nothing", "%3Cb%3E", "%22%3E%3Cimg%20src=x%3E"])
 def test_nothing_is_found_and_said(full: Site, text: str) -> None:
     assert found(full, "admin", text) == set()

@@ -45,3 +45,28 @@ async function keepFresh(part) {
   }
 }
 for (const part of document.querySelectorAll("[data-live]")) keepFresh(part);
+
+// Ctrl-K: the search, wherever somebody is. Arrows go from one hit to the next, Enter goes there, or to all hits from the field.
+const palette = document.getElementById("palette");
+const hits = () => [palette.querySelector("input"), ...palette.querySelectorAll("a")];
+let asked = 0;
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (!palette.open) palette.showModal();
+    palette.querySelector("input").select();
+  } else if (palette.open && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    const all = hits();
+    const next = all.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    if (all[next]) { event.preventDefault(); all[next].focus(); }
+  }
+});
+palette.querySelector("input").addEventListener("input", async (event) => {
+  const mine = ++asked;
+  const text = event.target.value.trim();
+  await new Promise((resolve) => { setTimeout(resolve, 150); });
+  if (mine !== asked) return;
+  const answer = text ? await fetch(`/search?q=${encodeURIComponent(text)}`).catch(() => null) : null;
+  const found = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found") : null;
+  if (mine === asked) document.getElementById("palette-found").replaceChildren(...(found?.childNodes ?? []));
+});
