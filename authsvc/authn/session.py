@@ -24,6 +24,7 @@ from authsvc.rbac.principal import Principal
 from authsvc.secrets import service as secrets
 from authsvc.secrets.models import Secret
 from authsvc.secrets.rules import Kind
+from authsvc.ui import language
 from authsvc.users import service as users
 
 COOKIE = "sid"
@@ -41,6 +42,8 @@ def start(who: Principal, response: Response) -> None:
     text, _ = secrets.issue(Kind.SESSION, who.id, who.epoch, name=agent, expires_at=utcnow() + lifetime)
     audit.record(who.name, "login", "user", who.name, description="session")
     _set_cookie(response, text)
+    if chosen := users.get(who.id).language:
+        language.choose(response, chosen)
 
 
 def find(request: Request) -> Identity | None:

@@ -21,7 +21,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
-from flask import Flask, g, has_request_context, request
+from flask import Flask, Response, current_app, g, has_request_context, request
 from markupsafe import Markup, escape
 
 from authsvc.core.clock import rfc3339
@@ -31,6 +31,7 @@ from authsvc.core.db import utcnow
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "en", "zh-CN": "zh_Hans_CN"})
 NAMES: Mapping[str, str] = MappingProxyType({"en": "English", "zh-CN": "简体中文"})
 COOKIE = "language"
+A_YEAR = 365 * 24 * 3600  # seconds
 _CATALOGUES = Path(__file__).parent / "translations"
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -43,6 +44,12 @@ def init(app: Flask) -> None:
     app.add_template_filter(size)
     app.add_template_filter(number)
     app.add_template_filter(moment)
+
+
+def choose(response: Response, chosen: str) -> None:
+    """Let a browser keep a language: no account has to be looked at for it."""
+    secure = current_app.config["TIDEGATE"].external_url.startswith("https:")
+    response.set_cookie(COOKIE, chosen, max_age=A_YEAR, httponly=True, samesite="Lax", secure=secure)
 
 
 def current() -> str:

@@ -19,6 +19,7 @@ class User(Identified, Audited, PolicyRelevant, Base):
 
     `epoch` grows when old credentials must die (password changed); secrets of an older epoch are void.
     `password_temporary`: somebody else made it; whoever logs in to the pages with it must change it first.
+    `language`: of the pages (BCP 47), "" until one is chosen.
     Deleted users stay as rows, renamed `name#id`, so that ids in old entries keep their meaning.
     """
 
@@ -36,6 +37,7 @@ class User(Identified, Audited, PolicyRelevant, Base):
     disabled: Mapped[bool] = mapped_column(default=False)
     password_temporary: Mapped[bool] = mapped_column(default=False)
     deleted: Mapped[bool] = mapped_column(default=False)
+    language: Mapped[str] = mapped_column(String(16), default="", server_default="")
     epoch: Mapped[int] = mapped_column(default=FIRST_EPOCH)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)

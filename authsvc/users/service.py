@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy import delete as delete_rows
 
 from authsvc.audit import service as audit
@@ -241,6 +241,11 @@ def delete(actor: str, user: User) -> None:
     user.deleted = True
     db.session.execute(delete_rows(UserIdentity).where(UserIdentity.user_id == user.id))
     user.epoch += 1
+
+
+def set_language(user_id: int, language: str) -> None:
+    """Keep the language that somebody has chosen for his pages, past the session's listeners: it changes no decision."""
+    db.session.connection().execute(update(User).where(User.id == user_id).values(language=language))
 
 
 def note_absence(user_id: int, most: int) -> None:

@@ -33,6 +33,22 @@ def test_language_and_theme_are_chosen(world: World) -> None:
         assert visitor.post("/look", {name: value}).status_code == 400
 
 
+def test_the_language_goes_with_the_account(world: World) -> None:
+    for name in ("alice", "bob"):
+        world.user(name)
+    visitor, elsewhere = Visitor(world), Visitor(world)
+    visitor.sign_in("alice")
+    visitor.post("/look", language="zh-CN", next="/projects")
+    elsewhere.sign_in("bob")
+    assert "项目" not in elsewhere.page("/projects").text
+    elsewhere.sign_in("alice")
+    assert "项目" in elsewhere.page("/projects").text
+    elsewhere.post("/look", language="en", next="/projects")
+    third = Visitor(world, language="zh-CN")
+    third.sign_in("alice")
+    assert "项目" not in third.page("/projects").text
+
+
 def test_errors_are_pages_for_people_and_json_for_programs(world: World) -> None:
     visitor = Visitor(world)
     for path in ("/projects/nothing", "/no/such/page"):
