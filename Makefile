@@ -55,7 +55,8 @@ format: .venv/test ## format and mend what can be mended by machine
 unit: .venv/test ## everything but the live tests, on SQLite
 	$(UNIT)
 
-# What is the same on every database runs on SQLite only; what is about databases on both servers.
+# What is the same on every database runs on SQLite only; what is about databases on both servers. Pages run there in one file, which
+# asks for each of them.
 unit-servers: .venv/test ## on servers of its own, one half on PostgreSQL and the other on MariaDB
 	$(UNIT) $(SERVER) --database postgresql --half first
 	$(UNIT) $(SERVER) --database mariadb --half second

@@ -39,7 +39,11 @@ from tests.support.rounds import THOROUGH
 from tests.support.world import World
 
 # Directories and files about what databases do, and about many at once.
-OF_DATABASES = frozenset({"conformance", "core", "jobs", "test_crowds.py", "test_races.py", "test_recorder.py", "test_rules.py"})
+OF_DATABASES = frozenset(
+    {"conformance", "core", "jobs", "test_crowds.py", "test_everywhere.py", "test_races.py", "test_recorder.py", "test_rules.py"}
+)
+# What takes longest begins first, so that at the end nobody waits for it alone.
+LONGEST = ("test_compose.py", "test_tree.py", "test_load.py")
 ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address")
 
 # No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
@@ -49,7 +53,9 @@ hypothesis_settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
-    half = "every second file only, beginning with the first or second; but for those that are about databases"
+    half = (
+        "every second file only, beginning with the first or second; all that are about databases, and no pages but in one file"
+    )
     parser.addoption("--half", choices=["first", "second"], help=half)
 
 
@@ -88,10 +94,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(0), append=False)
         elif "live" in item.path.parts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180))
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if config.getoption("--database") != "sqlite":
         _keep(config, items, [item for item in items if _knows_a_database(item)])
     if half := config.getoption("--half"):
-        files = sorted({item.path for item in items})
+        files = sorted({item.path for item in items if "ui" not in item.path.parts})
         chosen = set(files[half == "second" :: 2])
         _keep(config, items, [item for item in items if item.path in chosen or not OF_DATABASES.isdisjoint(item.path.parts)])
 

@@ -25,7 +25,7 @@ from tests.api.matrix import Matrix
 from tests.support.rounds import rounds
 
 _PARTS = 4  # each well within the time of a test
-EXAMPLES = rounds(5, 40)  # of each operation
+EXAMPLES = rounds(3, 40)  # of each operation
 CHECKS: list[Any] = [
     checks.status_code_conformance,
     checks.content_type_conformance,

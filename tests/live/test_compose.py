@@ -116,6 +116,7 @@ def test_each_service_may_start_again(running: Installation, service: str) -> No
 
 
 @on("full")
+@pytest.mark.skipif(not THOROUGH, reason="THOROUGH=1 tries it")
 def test_a_container_that_is_made_anew_is_found(running: Installation) -> None:
     """At another address than before: somebody else has taken the old one."""
     running.compose.run("rm", "--force", "--stop", "authsvc")

@@ -21,7 +21,7 @@ from tests.support.balancer import Balancer, balancer
 from tests.support.databases import PostgresDatabases, postgres_server
 from tests.support.faultproxy import FaultProxy, fault_proxy
 from tests.support.rawclient import RawClient, Refused
-from tests.support.rounds import rounds
+from tests.support.rounds import THOROUGH, rounds
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -152,6 +152,7 @@ def test_a_node_joins_is_killed_comes_back_and_is_cut_off(nodes: Nodes) -> None:
 
 
 @pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
+@pytest.mark.skipif(not THOROUGH, reason="THOROUGH=1 tries it")
 def test_a_clock_that_is_wrong_is_said_and_does_no_harm(nodes: Nodes) -> None:
     """By 40 s, on one of two nodes."""
     first, second = nodes.first, nodes.second
