@@ -42,6 +42,8 @@ from tests.support.world import World
 OF_DATABASES = frozenset(
     {"conformance", "core", "jobs", "test_crowds.py", "test_everywhere.py", "test_races.py", "test_recorder.py", "test_rules.py"}
 )
+# Of other things: halves leave them out, since one walk over all pages asks for what pages ask a database.
+NOT_IN_HALVES = frozenset({"ui", "test_keyless.py", "test_oidc.py"})
 # What takes longest begins first, so that at the end nobody waits for it alone.
 LONGEST = ("test_compose.py", "test_tree.py", "test_load.py")
 ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address")
@@ -53,9 +55,7 @@ hypothesis_settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
-    half = (
-        "every second file only, beginning with the first or second; all that are about databases, and no pages but in one file"
-    )
+    half = "every second file only, beginning with the first or second; all that are about databases, and none of what is about other things"
     parser.addoption("--half", choices=["first", "second"], help=half)
 
 
@@ -98,7 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--database") != "sqlite":
         _keep(config, items, [item for item in items if _knows_a_database(item)])
     if half := config.getoption("--half"):
-        files = sorted({item.path for item in items if "ui" not in item.path.parts})
+        files = sorted({item.path for item in items if NOT_IN_HALVES.isdisjoint(item.path.parts)})
         chosen = set(files[half == "second" :: 2])
         _keep(config, items, [item for item in items if item.path in chosen or not OF_DATABASES.isdisjoint(item.path.parts)])
 

@@ -22,7 +22,7 @@ from authsvc.labels import service as labels
 from authsvc.projects.access import load
 from authsvc.projects.frame import role_lacking
 from authsvc.projects.models import Project
-from authsvc.rbac.permissions import Action, Resource
+from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
@@ -35,6 +35,7 @@ blueprint = Pages("artifacts", __name__)
 COLUMNS = {"name": Tag.name, "pushed": Tag.push_time, "pulled": Tag.pull_time, "size": Artifact.size}
 _NEWEST_FIRST = (Tag.push_time.desc(), Tag.id.desc())
 _LONGEST_TAG = 128
+_TAGGING, _MOVING = Permission(Resource.TAG, Action.CREATE), Permission(Resource.REPOSITORY, Action.PUSH)
 _SIGNATURES = ("signature.cosign", "signature.notation")
 
 
@@ -162,7 +163,8 @@ def _moves(who: Principal, place: Place) -> dict[str, Any]:
     return {
         "may_read_log": may_read_log,
         "moves": history.moves(place.repository, place.reference) if may_read_log and not place.by_digest else [],
-        "tag_lacking": role_lacking(who, Action.CREATE, Resource.TAG, place.project, place.repository.name),
+        "tag_lacking": role_lacking(who, _TAGGING.action, _TAGGING.resource, place.project, place.repository.name),
+        "move_lacking": role_lacking(who, _MOVING.action, _MOVING.resource, place.project, place.repository.name),
     }
 
 
@@ -203,15 +205,19 @@ def _signed(artifacts: list[Artifact]) -> set[int]:
 
 @blueprint.post("/projects/<name>/tags/<path:text>")
 def put_tag(name: str, text: str) -> Response:
-    """Put a tag on an artifact: a new one, or, `moved`, one that may be on another."""
+    """Put a tag on an artifact: a new one, or, `moved`, one that may be on another, as a push does."""
     path, reference = _split(text)
-    who, project = load(name, Action.CREATE, Resource.TAG, is_name=True, repository=path)
+    if not reference:
+        raise NotFound(f"{text[:256]} is no artifact: repository:tag and repository@digest are")
+    moved = request.form.get("moved") == "true"
+    needed = _MOVING if moved else _TAGGING
+    who, project = load(name, needed.action, needed.resource, is_name=True, repository=path)
     place = Place(project, repositories.get(project, path), reference)
     url, hand = place.repository_url, current_app.extensions["gate"].hand(who, project.ref)
     try:
         tag = fields({"tag": _LONGEST_TAG})["tag"]
         artifact = service.get(place.repository, reference)
-        copies.create_tag(hand, place.repository, artifact, tag, moved=request.form.get("moved") == "true")
+        copies.create_tag(hand, place.repository, artifact, tag, moved=moved)
     except DomainError as error:
         db.session.rollback()
         return _shown(name, text, error)

@@ -68,6 +68,13 @@ def enter(page: Page) -> None:
         page.keyboard.press("Enter")
 
 
+def sign_in(page: Page, somebody: tuple[str, str], then: str) -> None:
+    page.goto(f"/sign-in?next={then}")
+    page.fill("#principal", somebody[0])
+    page.fill("#password", somebody[1])
+    enter(page)
+
+
 def test_from_signing_in_to_the_first_push(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
     project = f"first-{uuid4().hex[:8]}"
     page.goto("/")
@@ -106,10 +113,7 @@ def test_a_robot_made_for_ci_pushes_with_what_the_page_wrote(
 ) -> None:
     project = f"ci-{uuid4().hex[:8]}"
     assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
-    page.goto(f"/sign-in?next=/projects/{project}/connect")
-    page.fill("#principal", somebody[0])
-    page.fill("#password", somebody[1])
-    enter(page)
+    sign_in(page, somebody, f"/projects/{project}/connect")
     well(page)
     page.focus("#name")
     page.keyboard.type("ci")
@@ -138,10 +142,7 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
     client = RawClient(stack, somebody)
     for tag in ("v1", "v2"):
         client.push(f"{project}/app", tag, content="the same")
-    page.goto(f"/sign-in?next=/projects/{project}/members")
-    page.fill("#principal", somebody[0])
-    page.fill("#password", somebody[1])
-    enter(page)
+    sign_in(page, somebody, f"/projects/{project}/members")
     well(page)
     page.focus("#name")
     page.keyboard.type("admin")
@@ -173,10 +174,7 @@ def test_a_tag_is_deleted_and_a_member_added(stack: Stack, page: Page, somebody:
 def test_a_robot_pushes_with_what_the_page_wrote(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
     project = f"team-{uuid4().hex[:8]}"
     assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
-    page.goto(f"/sign-in?next=/projects/{project}/robots")
-    page.fill("#principal", somebody[0])
-    page.fill("#password", somebody[1])
-    enter(page)
+    sign_in(page, somebody, f"/projects/{project}/robots")
     well(page)
     page.fill("#name", "ci")
     page.select_option("#duty", "push")
@@ -202,10 +200,7 @@ def test_a_robot_pushes_with_what_the_page_wrote(stack: Stack, page: Page, someb
 def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> None:
     (found,) = stack.api("GET", f"/users/search?username={somebody[0]}").json()
     assert stack.api("PUT", f"/users/{found['user_id']}/sysadmin", json={"sysadmin_flag": True}).status_code == 200
-    page.goto("/sign-in?next=/admin/users")
-    page.fill("#principal", somebody[0])
-    page.fill("#password", somebody[1])
-    enter(page)
+    sign_in(page, somebody, "/admin/users")
     well(page)
     name = f"new-{uuid4().hex[:8]}"
     page.fill("#username", name)
@@ -257,10 +252,7 @@ def test_everything_is_found_from_everywhere(stack: Stack, page: Page, somebody:
     project = f"found-{uuid4().hex[:8]}"
     assert stack.api("POST", "/projects", somebody, json={"project_name": project}).status_code == 201
     digest = RawClient(stack, somebody).push(f"{project}/app", "v1")
-    page.goto("/sign-in?next=/account/tokens")
-    page.fill("#principal", somebody[0])
-    page.fill("#password", somebody[1])
-    enter(page)
+    sign_in(page, somebody, "/account/tokens")
     for typed, title in ((project, project), (f"{project}/app:v", "app:v1"), (digest[:20], f"app@{digest}")):
         page.keyboard.press("Control+k")
         page.keyboard.type(typed)

@@ -24,8 +24,6 @@ from tests.support.ports import free_ports
 from tests.support.registry import PlainRegistry, plain_registry
 from tests.support.world import World
 
-pytestmark = pytest.mark.once  # about other registries, whatever the database is
-
 SECRET = "remote secret"
 HTPASSWD = "puller:$2b$04$uF3q0hbVQkIYkC8b3fRBt.vYWCVBBtSetQKzsTAVvTJuPXaD42y8e\n"
 CREDENTIAL = {"type": "basic", "access_key": "puller", "access_secret": SECRET}

@@ -93,6 +93,6 @@ def test_who_may_not_tag_sees_no_form(site: Site, moved: tuple[str, str], role: 
 
 def test_what_is_nowhere_gets_none(site: Site, moved: tuple[str, str]) -> None:
     boss = visitor(site, Role.PROJECT_ADMIN)
-    for text in (f"@sha256:{'0' * 64}", ":nothing", "x:v1"):
+    for text in (f"@sha256:{'0' * 64}", ":nothing", "x:v1", ""):
         assert boss.post(tags(site, text), tag="v2").status_code == 404
     assert json.dumps(site.artifacts()) == json.dumps({"v1": moved[1]})

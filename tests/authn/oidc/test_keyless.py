@@ -23,8 +23,6 @@ from tests.gate.test_reads import Answer, ask
 from tests.support.issuer import CiIssuer, ci_issuer
 from tests.support.world import World, basic, granted_by
 
-pytestmark = pytest.mark.once  # about signatures and claims, whatever the database is
-
 SCOPE = "repository:web/a:pull,push,delete"
 
 

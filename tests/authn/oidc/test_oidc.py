@@ -27,8 +27,6 @@ from tests.authn.oidc.people import URL, Person, configure
 from tests.support.oidc_provider import CLIENT_SECRET, OidcProvider, oidc_provider
 from tests.support.world import World, basic
 
-pytestmark = pytest.mark.once  # about providers, whatever the database is
-
 
 def test_log_in_and_be_somebody(login_world: World, oidc: OidcProvider, person: Callable[[str], Person]) -> None:
     configure(login_world, oidc)
