@@ -21,6 +21,7 @@ import authsvc.inbox.commands
 import authsvc.nodes.commands
 import authsvc.projects.commands
 import authsvc.quota.commands
+import authsvc.replication.commands
 import authsvc.robots.commands
 import authsvc.stack.commands
 import authsvc.stack.databases
@@ -44,6 +45,7 @@ COMMANDS: Sequence[Sequence[click.Command]] = [
     authsvc.artifacts.commands.COMMANDS,
     authsvc.gc.commands.COMMANDS,
     authsvc.quota.commands.COMMANDS,
+    authsvc.replication.commands.COMMANDS,
     authsvc.inbox.commands.COMMANDS,
     authsvc.nodes.commands.COMMANDS,
     authsvc.robots.commands.COMMANDS,

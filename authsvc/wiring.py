@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from flask import Blueprint as PageBlueprint
 
@@ -62,8 +63,14 @@ import authsvc.quota.check
 import authsvc.quota.pages
 import authsvc.quota.routes
 import authsvc.quota.tasks
+import authsvc.registries.pages
 import authsvc.registries.routes
 import authsvc.registries.tasks
+import authsvc.replication.events
+import authsvc.replication.pages
+import authsvc.replication.routes
+import authsvc.replication.service
+import authsvc.replication.tasks
 import authsvc.repositories.routes
 import authsvc.retention.pages
 import authsvc.retention.routes
@@ -127,6 +134,7 @@ API: Sequence[Blueprint] = [
     authsvc.jobs.routes.purge_blueprint,
     authsvc.jobs.routes.gc_blueprint,
     authsvc.registries.routes.blueprint,
+    authsvc.replication.routes.blueprint,
     authsvc.notification.routes.blueprint,
     authsvc.scanning.routes.blueprint,
 ]
@@ -147,6 +155,8 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.jobs.pages.blueprint,
     authsvc.labels.pages.blueprint,
     authsvc.notification.pages.blueprint,
+    authsvc.registries.pages.blueprint,
+    authsvc.replication.pages.blueprint,
     authsvc.retention.pages.blueprint,
     authsvc.robots.pages.blueprint,
     authsvc.secrets.pages.blueprint,
@@ -184,15 +194,19 @@ READ_CHECKS: Sequence[ReadCheck] = []
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS)
 
 # Told of each operation that is audited, in its transaction.
-HEARERS: Sequence[Hear] = [authsvc.notification.deliveries.hear, authsvc.notification.quotas.hear]
+HEARERS: Sequence[Hear] = [
+    authsvc.notification.deliveries.hear,
+    authsvc.notification.quotas.hear,
+    authsvc.replication.events.hear,
+]
 
 JOBS: dict[str, Job] = {
-    "RECONCILE": Job(authsvc.artifacts.tasks.reconcile),
+    "RECONCILE": Job(authsvc.artifacts.tasks.reconcile, lasting=True),
     "LDAP_REREAD": Job(authsvc.authn.backends.ldap.tasks.reread),
     "OIDC_CHECK": Job(authsvc.authn.backends.oidc.tasks.recheck),
     authsvc.audit.tasks.KIND: Job(authsvc.audit.tasks.purge, kept=10),
-    authsvc.backup.tasks.KIND: Job(authsvc.backup.tasks.back_up, attempts=3, is_here=authsvc.backup.tasks.is_here),
-    authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect),
+    authsvc.backup.tasks.KIND: Job(authsvc.backup.tasks.back_up, attempts=3, lasting=True, is_here=authsvc.backup.tasks.is_here),
+    authsvc.gc.tasks.KIND: Job(authsvc.gc.tasks.collect, lasting=True),
     authsvc.gc.tasks.SWEEP: Job(authsvc.gc.tasks.sweep_due, kept=10),
     authsvc.registries.tasks.KIND: Job(authsvc.registries.tasks.check_health),
     **dict.fromkeys(
@@ -202,9 +216,25 @@ JOBS: dict[str, Job] = {
     "PURGE": Job(authsvc.inbox.tasks.purge),
     "PURGE_DECISIONS": Job(authsvc.gate.tasks.purge, kept=10),
     "RECOMPUTE_QUOTA": Job(authsvc.quota.tasks.recompute),
+    authsvc.replication.service.PLAN: Job(
+        partial(authsvc.replication.tasks.plan, checks=CHECKS),
+        exclusive=False,
+        lasting=True,
+        attempts=authsvc.replication.tasks.ATTEMPTS,
+        tell=authsvc.replication.tasks.note,
+    ),
+    authsvc.replication.service.KIND: Job(
+        partial(authsvc.replication.tasks.run, checks=CHECKS),
+        exclusive=False,
+        lasting=True,
+        attempts=authsvc.replication.tasks.ATTEMPTS,
+        start=authsvc.replication.service.start,
+        tell=authsvc.replication.tasks.ended,
+    ),
     "RETENTION": Job(
         authsvc.retention.tasks.run,
         exclusive=False,
+        lasting=True,
         attempts=3,
         start=authsvc.retention.tasks.start,
         tell=authsvc.notification.retention.finished,

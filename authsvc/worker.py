@@ -99,7 +99,8 @@ class Worker:
         forwarder = Forwarder(self._settings)
         yield "audit", lambda _: forwarder.run(), _SHORTEST, _AUDIT_PAUSE
         for slot in range(self._settings.job_workers):
-            runner = Runner(JOBS, self._settings, monitor.slot_name(leases.POOL, slot), self._stop.is_set)
+            name, is_quick = monitor.slot_name(leases.POOL, slot), slot == 0 and self._settings.job_workers > 1
+            runner = Runner(JOBS, self._settings, name, self._stop.is_set, is_quick)
             yield f"jobs-{slot}", runner.run_next, _SHORTEST, _JOBS_PAUSE
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
@@ -165,6 +165,12 @@ def digests_by_tag(repository: Repository, tags: Sequence[str]) -> dict[str, str
     """What these tags of a repository point to; those that there are."""
     statement = select(Tag.name, Artifact.digest).join(Artifact, Artifact.id == Tag.artifact_id)
     return dict(db.session.execute(statement.where(Tag.repository_id == repository.id, Tag.name.in_(tags))).all())
+
+
+def present(repository: Repository, digests: Collection[str]) -> frozenset[str]:
+    """Which of these a repository holds."""
+    there = select(Artifact.digest).where(Artifact.repository_id == repository.id, Artifact.digest.in_(digests))
+    return frozenset(db.session.scalars(there))
 
 
 def tags_by_artifact(artifacts: Sequence[Artifact]) -> dict[int, list[Tag]]:

@@ -98,10 +98,12 @@ def _looked_up(host: str, port: int, timeout: float) -> list[tuple[int, Any]]:
 
 
 class Adapter(HTTPAdapter):
-    """Guarded requests. `connections`: what was opened, held a second time, since TLS takes over the socket that it is given."""
+    """Guarded requests. `connections`: what was opened, held a second time, since TLS takes over the socket that it is given;
+    unless nobody is going to hang up (`is_bounded`)."""
 
-    def __init__(self, networks: Sequence[str], verify: bool, ca: str) -> None:
+    def __init__(self, networks: Sequence[str], verify: bool, ca: str, *, is_bounded: bool = True) -> None:
         self._networks = networks
+        self._is_bounded = is_bounded
         self._is_over = threading.Event()
         self.connections: list[socket.socket] = []
         self._context = client_context(ca)
@@ -123,6 +125,8 @@ class Adapter(HTTPAdapter):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _note(self, connection: socket.socket) -> None:
+        if not self._is_bounded:
+            return
         self.connections.append(connection.dup())
         if self._is_over.is_set():
             connection.close()

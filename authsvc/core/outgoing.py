@@ -73,6 +73,17 @@ def _may_be_allowed(host: str, networks: Sequence[str]) -> bool:
 
 
 @contextmanager
+def lasting_session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Iterator[requests.Session]:
+    """A guarded session for what takes its time, such as copying images; who uses it says when to stop."""
+    with requests.Session() as made:
+        made.trust_env = False
+        adapter = Adapter(networks, verify, ca, is_bounded=False)
+        made.mount("https://", adapter)
+        made.mount("http://", adapter)
+        yield made
+
+
+@contextmanager
 def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Iterator[requests.Session]:
     """A guarded session, which ends after some seconds: timeouts are for single pieces, and who sends one now and then would hold
     us for ever. `ca`: certificates in PEM, besides the system's. Whatever goes wrong is one of `FAILURES`."""

@@ -62,6 +62,16 @@ class Hand:
         with _as_the_api_says():
             self.writer.put(Caller(self.who), asked, self.project, self.snapshot, manifest, data)
 
+    def delete(self, repository: str, reference: str) -> None:
+        """Delete a tag, or a manifest with all its tags, if it is there.
+
+        Raises:
+            DomainError: what a check of the gate refuses with.
+        """
+        asked = Asked("DELETE", Kind.MANIFEST, repository, reference)
+        with suppress(NotFound), _as_the_api_says():  # gone from the registry before us: the index has forgotten it now
+            self.writer.delete(Caller(self.who), asked, self.project, self.snapshot)
+
     def read(self, repository: str, digest: str) -> tuple[Manifest, bytes]:
         """A manifest that the registry has, and its bytes.
 
@@ -112,9 +122,7 @@ def delete_tag(hand: Hand, repository: Repository, artifact: Artifact, name: str
     if name not in service.tags_on([artifact]):
         raise NotFound(f"tag {name} attached to artifact {full_name}@{artifact.digest} not found")
     db.session.commit()
-    asked = Asked("DELETE", Kind.MANIFEST, full_name, name)
-    with suppress(NotFound), _as_the_api_says():  # gone from the registry before us: the index has forgotten it now
-        hand.writer.delete(Caller(hand.who), asked, hand.project, hand.snapshot)
+    hand.delete(full_name, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,15 +42,17 @@ class Job:
     """`run` works outside a transaction and commits its own; what it returns is kept as the task's `extra_attrs`.
 
     `exclusive`: one run at a time, over all workers. `attempts`: how often a run may fail until the task has; the waits
-    between grow. `kept`: so many executions of each vendor are kept. `is_here`: whether a node with these settings can run it.
-    `start`: what a schedule does when it is due, given vendor id and parameters, in a transaction; by default an execution of one
-    task with the parameters as payload. `tell`: tells others what a run has returned, in the transaction that ends it.
+    between grow. `kept`: so many executions of each vendor are kept. `lasting`: it may take
+    hours, and never all of a worker. `is_here`: whether a node with these settings can run it. `start`: what a schedule does when
+    it is due, given vendor id and parameters, in a transaction; by default an execution of one task with the parameters as
+    payload. `tell`: tells others what a run has returned, in the transaction that ends it.
     """
 
     run: Callable[[JobContext], dict[str, Any]]
     exclusive: bool = True
     attempts: int = 1
     kept: int = 50
+    lasting: bool = False
     is_here: Callable[[Settings], bool] = lambda settings: True
     start: Callable[[int, Mapping[str, Any]], object] | None = None
     tell: Callable[[JobContext, Mapping[str, Any]], None] | None = None

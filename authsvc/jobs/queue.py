@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -28,10 +28,11 @@ class Candidate(NamedTuple):
     kind: str
 
 
-def due(limit: int = 50) -> list[Candidate]:
+def due(limit: int = 50, but: Collection[str] = ()) -> list[Candidate]:
     """What waits and may start now, and what a dead worker left behind; the oldest first. Nothing of
-    kinds that are paused, or that run one at a time and do so now."""
-    shut = set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE, LEASE_SECONDS)
+    kinds that are paused, or that run one at a time and do so now, or that are named in `but`."""
+    shut = {*but}
+    shut |= set(db.session.scalars(select(PausedQueue.kind))) | leases.held(_EXCLUSIVE, LEASE_SECONDS)
     statement = select(Task.id, Task.execution_id, Task.kind).where(_is_due(present()), _has_its_turn(), Task.kind.not_in(shut))
     return [Candidate(*row) for row in db.session.execute(statement.order_by(Task.id).limit(limit))]
 
@@ -94,10 +95,11 @@ def succeed(task: Task, extra_attrs: Mapping[str, Any]) -> bool:
     return _end(task, status=SUCCESS, extra_attrs={**task.extra_attrs, **extra_attrs}, status_message="")
 
 
-def fail(task: Task, reason: str, attempts: int) -> bool:
-    """Note that a run of ours failed: tried again later, unless it failed so often by now."""
+def fail(task: Task, reason: str, attempts: int, wait: int = 0) -> bool:
+    """Note that a run of ours failed: tried again later, in `wait` seconds at the earliest, unless it failed so often by now."""
     if task.run_count < attempts:
-        return _end(task, status=PENDING, due_at=present() + pause(task.run_count), status_message=reason[:1000])
+        later = max(pause(task.run_count), timedelta(seconds=wait))
+        return _end(task, status=PENDING, due_at=present() + later, status_message=reason[:1000])
     return _end(task, status=ERROR, status_message=reason[:1000])
 
 

@@ -20,6 +20,8 @@ from authsvc.jobs.models import Task
 from authsvc.jobs.queue import Candidate
 from authsvc.observability import metrics, tracing
 
+_LONGEST_WAIT = 3600  # seconds that a neighbour may ask for before the next attempt
+
 log = structlog.get_logger(component="jobs")
 
 
@@ -29,17 +31,19 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One slot of a worker process: `worker` is its name; `is_ending` is asked at each `keep_going`."""
+    """One slot of a worker process: `worker` is its name; `is_ending` is asked at each `keep_going`. `is_quick`: it takes nothing
+    that may last, so that what is done in a moment never waits for hours."""
 
     jobs: Mapping[str, Job]
     settings: Settings
     worker: str
     is_ending: Callable[[], bool] = lambda: False
+    is_quick: bool = False
 
     def run_next(self, registry: RegistryClient) -> bool:
         """Run the oldest task that is due and free; False if there is none."""
         with reading():
-            candidates = queue.due()
+            candidates = queue.due(but={kind for kind, job in self.jobs.items() if self.is_quick and job.lasting})
         return any(self._run(candidate, registry) for candidate in candidates if self._is_here(candidate.kind))
 
     def _is_here(self, kind: str) -> bool:
@@ -82,7 +86,7 @@ class Runner:
         except DomainError as error:
             attempts = job.attempts if job else 0
             worth = min(error.attempts, attempts) if isinstance(error, Failed) else attempts
-            return self._fail(task, writer, error.message, worth)
+            return self._fail(task, writer, error.message, worth, min(error.retry_after or 0, _LONGEST_WAIT))
         except Exception as error:
             log.error("job_failed", kind=task.kind, exc_info=error)
             return self._fail(task, writer, type(error).__name__, job.attempts if job else 0)
@@ -98,11 +102,11 @@ class Runner:
                 job.tell(context, result)
         return "succeeded"
 
-    def _fail(self, task: Task, writer: LogWriter, reason: str, attempts: int) -> str:
+    def _fail(self, task: Task, writer: LogWriter, reason: str, attempts: int, wait: int = 0) -> str:
         writer.write(f"failed: {reason}")
         with transaction():
             writer.store()
-            queue.fail(task, reason, attempts)
+            queue.fail(task, reason, attempts, wait)
         return "failed"
 
     def _context(self, job: Job, task: Task, writer: LogWriter, registry: RegistryClient) -> JobContext:

@@ -130,9 +130,11 @@ def status_of(counted: Mapping[str, int]) -> str:
     return next((status for status in (ERROR, STOPPED) if counted.get(status)), SUCCESS)
 
 
-def metrics(execution_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Execution id -> status -> how many tasks."""
+def metrics(execution_ids: Iterable[int], kind: str = "") -> dict[int, dict[str, int]]:
+    """Execution id -> status -> how many tasks; those of one kind, or all."""
     statement = select(Task.execution_id, Task.status, func.count()).where(Task.execution_id.in_(list(execution_ids)))
+    if kind:
+        statement = statement.where(Task.kind == kind)
     counted: dict[int, dict[str, int]] = {}
     for execution_id, status, number in db.session.execute(statement.group_by(Task.execution_id, Task.status)):
         counted.setdefault(execution_id, {})[status] = number
@@ -144,20 +146,26 @@ def conclude(execution: Execution) -> None:
     refresh(execution.id)
 
 
+def skip(execution: Execution, reason: str) -> None:
+    """End an execution that was not to begin."""
+    execution.status, execution.status_message, execution.end_time = STOPPED, reason, utcnow()
+
+
 def say(execution_id: int, values: Mapping[str, Any]) -> None:
     """Let an execution say something of itself, whatever it said there before."""
-    _change(execution_id, lambda said: {**said, **values})
+    change(execution_id, lambda said: {**said, **values})
 
 
 def add(execution_id: int, amounts: Mapping[str, int]) -> None:
-    """Add to numbers that an execution says of itself; nobody minds if it was forgotten."""
-    _change(execution_id, lambda said: {**said, **{name: said.get(name, 0) + amount for name, amount in amounts.items()}})
+    """Add to numbers that an execution says of itself."""
+    change(execution_id, lambda said: {**said, **{name: said.get(name, 0) + amount for name, amount in amounts.items()}})
 
 
-def _change(execution_id: int, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+def change(execution_id: int, said_anew: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Let what an execution says of itself follow from what it said; nobody minds if it was forgotten."""
     execution = db.session.get(Execution, execution_id, with_for_update=True, populate_existing=True)
     if execution is not None:
-        execution.extra_attrs = change(execution.extra_attrs)
+        execution.extra_attrs = said_anew(execution.extra_attrs)
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ _CLOUD_TYPES = {
     "TAG_RETENTION": "harbor.tag_retention.finished",
 }
 _VERBS = {"DELETE_ARTIFACT": "deleted", "PULL_ARTIFACT": "pulled", "PUSH_ARTIFACT": "pushed"}
+_ARTIFACTS = ("successful_artifact", "failed_artifact")  # of a replication
 _SHOWN = 10  # things in a text
 
 
@@ -80,6 +81,9 @@ def _said(event: Event) -> str:
     if retention := event.details.get("retention"):
         deleted = [f"deleted {one['name_tag']}" for one in retention["deleted_artifact"]]
         return "\n".join([f"{retention['retained']} of {retention['total']} artifacts stay", *_shown(deleted)])
+    if replication := event.details.get("replication"):
+        named = [f"{one['status'].lower()} {one['name_tag']}" for kind in _ARTIFACTS for one in replication[kind]]
+        return "\n".join([f"to {replication['dest_resource']['registry_name']}: {replication['job_status']}", *_shown(named)])
     return str(event.details.get("custom_attributes", {}).get("Details", ""))
 
 

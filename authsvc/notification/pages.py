@@ -24,7 +24,7 @@ from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("notification", __name__)
 # What something tells by now.
-EVENTS = ("PUSH_ARTIFACT", "PULL_ARTIFACT", "DELETE_ARTIFACT", "QUOTA_WARNING", "QUOTA_EXCEED", "TAG_RETENTION")
+EVENTS = ("PUSH_ARTIFACT", "PULL_ARTIFACT", "DELETE_ARTIFACT", "QUOTA_WARNING", "QUOTA_EXCEED", "REPLICATION", "TAG_RETENTION")
 _LONGEST = {"name": 255, "address": 512, "auth_header": 4096, "secret": 256}
 _DELIVERIES, _LONGEST_LOG = 20, 16 * 1024
 

@@ -39,6 +39,8 @@ from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
 from authsvc.registries import service as registries
 from authsvc.registries.remote import Remote
+from authsvc.replication import service as replication
+from authsvc.replication.service import Wanted as WantedCopies
 from authsvc.repositories import service as repositories
 from authsvc.retention import service as retention
 from authsvc.robots import service as robots
@@ -228,6 +230,46 @@ def _registry(place: Place) -> int:
         return registries.create("test", place.project, "", "", remote).id
 
 
+def _copies(place: Place) -> int:
+    """A replication policy."""
+    with place.world.changes():
+        remote = Remote("docker-registry", f"https://copies.{place.project}.example.com")
+        registry = registries.create("test", f"copies of {place.project}", "", "", remote).id
+        wanted = WantedCopies(
+            name=place.project,
+            description="",
+            source=0,
+            destination=registry,
+            namespace="",
+            replace_count=-1,
+            trigger="manual",
+            cron="",
+            filters=[],
+            deletion=False,
+            override=True,
+            enabled=True,
+            speed=0,
+            copy_by_chunk=False,
+            single_active=False,
+        )
+        return replication.create("test", wanted).id
+
+
+def _copying(place: Place) -> int:
+    with place.world.changes():
+        return jobs.begin(replication.KIND, MANUAL, 10**9).id
+
+
+def _copying_task(place: Place) -> int:
+    execution_id = int(place.value("id", "/replication/executions/{id}"))
+    with place.world.changes():
+        execution = db.session.get_one(Execution, execution_id)
+        replication.add_task(execution, replication.COPY, ("a/b", "a/b"), 1, [])
+        task = jobs.only_task(execution)
+        db.session.add(TaskLog(task_id=task.id, text="2026-01-01T00:00:00Z [INFO] hello\n"))
+        return task.id
+
+
 def _task(place: Place, kind: str) -> Task:
     with place.world.changes():
         task = jobs.only_task(jobs.launch(kind, MANUAL))
@@ -275,6 +317,9 @@ OBJECTS: dict[str, Callable[[Place], object]] = {
     "execution_id": _delivery,
     "task_id": _delivery_task,
     "/registries/{id}": _registry,
+    "/replication/policies/{id}": _copies,
+    "/replication/executions/{id}": _copying,
+    "/replication/executions/{id}/tasks/{task_id}": _copying_task,
     "job_id": lambda place: _task(place, "RETENTION").job_id,
     "/system/purgeaudit/{run_id}": lambda place: _task(place, "PURGE_AUDIT_LOG").execution_id,
     "/system/gc/{run_id}": lambda place: _task(place, "GARBAGE_COLLECTION").execution_id,

@@ -132,6 +132,7 @@ HOOK = f"{P}/webhook/policies"
 DELIVERY = f"{HOOK}/{{webhook_policy_id}}/executions/{{execution_id}}"
 WEBHOOK = {"name": "new", "targets": [{"type": "http", "address": "https://x.example.com"}], "event_types": ["PUSH_ARTIFACT"]}
 REGISTRY = {"name": "x", "type": "docker-registry", "url": CLOSED_PORT}
+COPIES = {"name": "x", "dest_registry": {"id": 10**9}}
 PURGE = {"schedule": {"type": "Daily"}, "parameters": {"audit_retention_hour": 720}}
 
 OPERATIONS = [
@@ -190,6 +191,17 @@ OPERATIONS = [
     Operation("PUT", "/registries/{id}", system(R.REGISTRY, A.UPDATE), 200, {"description": "x"}),
     Operation("DELETE", "/registries/{id}", system(R.REGISTRY, A.DELETE)),
     Operation("GET", "/registries/{id}/info", system(R.REGISTRY, A.READ)),
+    Operation("GET", "/replication/policies", system(R.REPLICATION_POLICY, A.LIST)),
+    Operation("POST", "/replication/policies", system(R.REPLICATION_POLICY, A.CREATE), 400, COPIES),  # there is no such registry
+    Operation("GET", "/replication/policies/{id}", system(R.REPLICATION_POLICY, A.READ)),
+    Operation("PUT", "/replication/policies/{id}", system(R.REPLICATION_POLICY, A.UPDATE), 400, COPIES),
+    Operation("DELETE", "/replication/policies/{id}", system(R.REPLICATION_POLICY, A.DELETE)),
+    Operation("GET", "/replication/executions", system(R.REPLICATION, A.LIST)),
+    Operation("POST", "/replication/executions", system(R.REPLICATION, A.CREATE), 404, {"policy_id": 10**9}),
+    Operation("GET", "/replication/executions/{id}", system(R.REPLICATION, A.READ)),
+    Operation("PUT", "/replication/executions/{id}", system(R.REPLICATION, A.CREATE)),
+    Operation("GET", "/replication/executions/{id}/tasks", system(R.REPLICATION, A.LIST)),
+    Operation("GET", "/replication/executions/{id}/tasks/{task_id}/log", system(R.REPLICATION, A.READ)),
     # -- projects
     Operation("GET", "/projects", ANYONE),
     Operation("HEAD", "/projects", LOGIN, query="project_name={project_name}"),

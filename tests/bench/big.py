@@ -30,6 +30,7 @@ from authsvc.notification.models import WebhookPolicy
 from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.rbac.roles import Role
 from authsvc.registries.models import Registry
+from authsvc.replication.models import ReplicationPolicy
 from authsvc.repositories.models import Repository
 from authsvc.retention.models import RetentionPolicy
 from authsvc.robots.models import Robot, RobotPermission
@@ -124,6 +125,7 @@ def _everything(size: Size) -> Iterator[tuple[type[Base], str, Rows]]:
     yield Execution, "id vendor_type vendor_id trigger start_time extra_attrs", _executions(size)
     yield Task, "execution_id job_id kind", ((1, f"job{n}", "RETENTION") for n in range(size.few))
     yield Task, "execution_id job_id kind", ((2, f"delivery{n}", "WEBHOOK") for n in range(size.few))
+    yield Task, "execution_id job_id kind", ((3, f"copy{n}", "REPLICATION") for n in range(size.few))
     yield from _few(range(size.few), size)
 
 
@@ -140,19 +142,21 @@ def _few(numbers: Sequence[int], size: Size) -> Iterator[tuple[type[Base], str, 
     yield LoginFailure, "account address digest at", ((f"user-{n}", "192.0.2.1", "x", _FAR) for n in numbers)
     yield RetentionPolicy, "id project_id rules", [(1, 1, "[]")]
     yield Registry, "name url type", ((f"registry-{n}", "https://registry.example", "docker-registry") for n in numbers)
+    yield ReplicationPolicy, "name destination_id trigger", ((f"copies-{n}", 1, "manual") for n in numbers)
     yield WebhookPolicy, "id project_id name", ((n + 1, 1, f"policy-{n}") for n in numbers)
     yield TrustRule, "name issuer claims", ((f"rule-{n}", "https://issuer.example", "{}") for n in numbers)
 
 
 def _executions(size: Size) -> Rows:
-    """In turns those of the one retention policy (1 is the first) and deliveries of the first webhook policy (2 is the first);
-    then housekeeping."""
+    """In turns those of the one retention policy (1 is the first), deliveries of the first webhook policy (2 is the first) and
+    copies of the first replication policy (3 is the first); then housekeeping."""
     run = '{"dry_run": false}'
-    for n in range(1, 2 * size.few, 2):
-        yield n, "RETENTION", 1, "Manual", _time(n), run
-        yield n + 1, "WEBHOOK", 1, "Event", _time(n), "{}"
+    for n in range(1, 3 * size.few, 3):
+        yield n, "RETENTION", 1, "MANUAL", _time(n), run
+        yield n + 1, "WEBHOOK", 1, "EVENT", _time(n), "{}"
+        yield n + 2, "REPLICATION", 1, "MANUAL", _time(n), '{"artifacts": 10, "equal": 10}'
     kinds = ("GARBAGE_COLLECTION", "PURGE_AUDIT_LOG")
-    yield from ((2 * size.few + n, kinds[n % 2], SYSTEM, "Manual", _time(n), "{}") for n in range(1, size.events + 1))
+    yield from ((3 * size.few + n, kinds[n % 2], SYSTEM, "MANUAL", _time(n), "{}") for n in range(1, size.events + 1))
 
 
 _ARTIFACT = "id repository_id project_id digest type media_type manifest_media_type artifact_type size push_time listed tagged"

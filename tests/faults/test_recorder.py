@@ -16,6 +16,7 @@ from authsvc.audit.models import AuditLog
 from authsvc.core.db import db, transaction
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.transport import Transport
 from authsvc.inbox import service as inbox
 from authsvc.inbox.models import InboxEvent
 from authsvc.jobs import leases
@@ -39,11 +40,11 @@ def states(index: Recorder) -> list[tuple[str, int]]:
     return [tuple(row) for row in index.all(select(InboxEvent.status, InboxEvent.attempts).order_by(InboxEvent.id))]
 
 
-class Unknown(RegistryClient):
+class Unknown(Transport):
     """Shows the registry a token that it does not take, as a worker does whose clock is ahead."""
 
-    def _send(self, *arguments: Any, **named: Any) -> requests.Response:
-        response = super()._send(*arguments, **named)
+    def send(self, *arguments: Any, **named: Any) -> requests.Response:
+        response = super().send(*arguments, **named)
         response.status_code = 401
         return response
 
@@ -65,8 +66,10 @@ def test_who_is_not_known_to_the_registry_lets_others_do_it(index: Recorder, mon
     digest = index.registry.image(index.repository, "v1")
     received(index, index.event("push", digest, "v1"))
     monkeypatch.setattr(leases, "OWNER", "one whose clock is ahead")
+    unknown = RegistryClient(index.registry.url, lambda _: "")
+    unknown.transport = Unknown(index.registry.url, lambda _: "")
     with pytest.raises(Unavailable, match="401"):
-        run(index, Unknown(index.registry.url, lambda _: ""))
+        run(index, unknown)
     assert states(index) == [("pending", 0)]
     monkeypatch.setattr(leases, "OWNER", "another worker")
     assert run(index, index.registry.client) == 1

@@ -219,6 +219,8 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
         "/admin/robots",
         "/admin/trust",
         "/admin/quotas",
+        "/admin/registries",
+        "/admin/replication",
         "/admin/sources",
         "/admin/sources/ldap/corp",
         "/admin/sources/oidc/sso",

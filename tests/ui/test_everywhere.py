@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from authsvc.registries import service as registries
+from authsvc.registries.remote import Remote
 from tests.gate.conftest import Site
 from tests.support.registry import digest_of
 from tests.support.visitor import Visitor, see
@@ -26,6 +28,8 @@ def fill(site: Site) -> None:
     source = {"oidc_name": "sso", "oidc_endpoint": "https://sso.example.com", "oidc_client_id": "registry"}
     assert site.world.api("PUT", "/configurations", "admin", json=source).status_code == 200
     boss.sign_in("admin")
+    with site.world.changes():
+        far = registries.create("test", "far", "", "", Remote("docker-registry", "https://far.example.com")).id
     forms: dict[str, dict[str, Any]] = {
         "/admin/users": {"username": "newcomer", "email": "new@example.com", "realname": "New"},
         "/admin/groups": {"of": "oidc:default", "name": "platform"},
@@ -38,6 +42,7 @@ def fill(site: Site) -> None:
             "claims": "repository=a/b",
             "action": ["pull"],
         },
+        "/admin/replication": {"name": "copies", "registry": f"{far}", "tags": "v*", "trigger": "manual"},
         "/admin/gc": {"dry_run": "true"},
         f"{there}/robots": {"name": "ci", "duty": "push", "days": "30"},
         f"{there}/labels": {"name": "stable", "description": "what it is"},
@@ -51,6 +56,8 @@ def fill(site: Site) -> None:
         shown = re.search(r'name="seen" value="(\w*)"', boss.get(path.removesuffix("/rules")).text)
         answer = boss.post(path, form | ({"seen": shown[1]} if shown else {}))
         assert answer.status_code in (200, 303), (path, see(answer).text)
+    (copies,) = site.world.api("GET", "/replication/policies", "admin").get_json()
+    assert boss.post(f"/admin/replication/{copies['id']}", {"action": "run"}).status_code == 303
 
 
 def test_each_page_is_there(site: Site) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from authsvc.audit import service as audit
+from authsvc.core.db import db
 from authsvc.groups import service as groups
 from authsvc.groups.rules import GroupName, GroupType
 from authsvc.labels import service as labels
+from authsvc.registries.models import Registry
+from authsvc.replication.models import ReplicationPolicy
 from authsvc.users import service as users
 from tests.support.hostile import TEXTS
 from tests.support.visitor import Visitor, see
@@ -53,11 +56,26 @@ def _log(_: World) -> None:
         audit.record(text, "create", "label", text, description=text)
 
 
+def _registries(_: World) -> None:
+    for number, text in enumerate(TEXTS):
+        db.session.add(
+            Registry(name=f"{number:03}{text}"[:255], url="https://far.example.com", type="harbor", access_key=text[:255])
+        )
+
+
+def _policies(_: World) -> None:
+    for number, text in enumerate(TEXTS):
+        name, tags = f"{number:03}", [{"type": "tag", "value": text}]
+        db.session.add(ReplicationPolicy(name=name, namespace=text[:255], trigger="manual", filters=tags))
+
+
 SHOWN: dict[str, Callable[[World], None]] = {
     "/projects/team/labels": _labels,
     "/admin/groups": _groups,
     "/admin/users": _people,
     "/admin/log?kind=label": _log,
+    "/admin/registries": _registries,
+    "/admin/replication": _policies,
 }
 
 
@@ -87,6 +105,8 @@ FORMS = {
     "/admin/groups": ("name",),
     "/admin/robots": ("name", "projects"),
     "/admin/trust": ("name", "claims"),
+    "/admin/registries": ("name", "url", "access_key", "ca_certificate"),
+    "/admin/replication": ("name", "names", "tags", "namespace", "cron"),
     "/register": ("username", "realname"),
 }
 

@@ -115,13 +115,14 @@ def test_of_what_the_gate_has_recorded_the_registry_is_not_asked(index: Recorder
     digests = [index.registry.image(index.repository, f"v{number}", content=f"{number}") for number in range(3)]
     index.deliver(*(index.event("push", digest, f"v{number}") for number, digest in enumerate(digests[:2])))
     asked: list[str] = []
-    send = index.registry.client._send
+    transport = index.registry.client.transport
+    send = transport.send
 
-    def spy(*args: Any) -> Any:
+    def spy(*args: Any, **options: Any) -> Any:
         asked.append(args[1])
-        return send(*args)
+        return send(*args, **options)
 
-    monkeypatch.setattr(index.registry.client, "_send", spy)
+    monkeypatch.setattr(transport, "send", spy)
     ours = {"actor": {"name": "tidegate:api"}}
     index.deliver(*(index.event("push", digest, f"v{number}", **ours) for number, digest in enumerate(digests)))
     assert {path.rpartition("/")[2] for path in asked if "/manifests/" in path} == {digests[2], "v2"}
@@ -234,8 +235,8 @@ def test_any_order_any_number_of_times_any_losses_converge(index: Recorder) -> N
 
 def test_a_registry_that_does_not_answer_postpones_and_loses_nothing(index: Recorder) -> None:
     digest = index.registry.image(index.repository, "v1", content="later")
-    working, url = index.registry.client, index.registry.client._url
-    working._url = "http://127.0.0.1:1"
+    working, url = index.registry.client, index.registry.client.transport.url
+    working.transport.url = "http://127.0.0.1:1"
     try:
         with index.app.app_context():
             with transaction():
@@ -245,7 +246,7 @@ def test_a_registry_that_does_not_answer_postpones_and_loses_nothing(index: Reco
                 with pytest.raises(Unavailable, match="does not answer"):
                     recorder.run(working)
     finally:
-        working._url = url
+        working.transport.url = url
     assert index.all(select(InboxEvent.status, InboxEvent.attempts)) == [("pending", 0)], "it is not the event's fault"
     index.process()
     assert index.tags() == {"v1": digest}

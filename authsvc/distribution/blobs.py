@@ -1,0 +1,166 @@
+"""Blobs of any size on their way from one registry to another: read and sent in pieces, none of them kept.
+
+What breaks off on the side that is read from goes on where it was (`Range`), unseen by the other side. What breaks off on the
+side that is written to goes on where that registry says it was, if it says so; registry 2.8 does not, and gets it anew.
+Source: OCI distribution spec 1.1, "Pulling blobs", "Pushing blobs", "Mounting a blob from another repository".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from requests import Response
+
+from authsvc.core.errors import Unavailable
+from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.transport import FAILURES, Refused
+
+_PIECE = 256 * 1024
+_TRIES = 5  # of one blob, on either side
+_PAUSE = 2.0  # seconds between two of them
+_RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One blob of `size` bytes from a repository to a repository. `passed` is called with each so many bytes, and may take its
+    time; `chunk`: bytes of one request, 0 for all in one."""
+
+    source: RegistryClient
+    source_repository: str
+    target: RegistryClient
+    target_repository: str
+    digest: str
+    size: int
+    passed: Callable[[int], None] = lambda _bytes: None
+    chunk: int = 0
+    pause: float = _PAUSE
+
+    def carry(self, mount_from: str = "") -> bool:
+        """Bring it there; True if no byte had to be carried, since the target had it in the repository `mount_from`.
+
+        Raises:
+            Refused: the target will not have it.
+            Unavailable: one of the two does not answer, whatever was tried.
+        """
+        for left in reversed(range(_TRIES)):
+            started = self._start(mount_from)
+            if started.status_code == 201:
+                return True
+            try:
+                self._send(self.target.transport.location(started))
+                return False
+            except (Unavailable, Refused) as error:
+                if not left or (isinstance(error, Refused) and error.status not in (404, 416)):
+                    raise
+                self._rest()
+        raise AssertionError("the last try returns or raises")
+
+    def _start(self, mount_from: str) -> Response:
+        path, scope = f"/v2/{self.target_repository}/blobs/uploads/", self._scope
+        if not mount_from:
+            return self.target.transport.write("POST", path, scope, 202)
+        mounting = f"{path}?mount={self.digest}&from={mount_from}"
+        try:
+            return self.target.transport.write("POST", mounting, f"{scope} repository:{mount_from}:pull", 201, 202)
+        except Refused:  # it is not ours to read there
+            return self.target.transport.write("POST", path, scope, 202)
+
+    def _send(self, upload: str) -> None:
+        offset = 0
+        while offset < self.size:
+            end = min(offset + self.chunk, self.size) if self.chunk else self.size
+            body = _Body(self._pieces(offset, end), end - offset)
+            headers = {"Content-Range": f"{offset}-{end - 1}"} if self.chunk or offset else {}
+            try:
+                sent = self._write("PATCH", upload, 202, data=body, headers=headers)
+                upload, offset = self.target.transport.location(sent), end
+            except Unavailable:
+                self._rest()  # until it has noticed, too
+                try:
+                    upload, reached = self._progress(upload)
+                except Refused:
+                    reached = 0
+                if reached <= offset:
+                    raise
+                offset = reached
+        separator = "&" if "?" in upload else "?"
+        self._write("PUT", f"{upload}{separator}digest={self.digest}", 201, data=b"")
+
+    def _progress(self, upload: str) -> tuple[str, int]:
+        """Where an upload goes on, and at which byte.
+
+        Raises:
+            Unavailable, Refused: the target does not say.
+        """
+        said = self._write("GET", upload, 204)
+        found = _RANGE.fullmatch(said.headers.get("Range", ""))
+        last = int(found[1]) if found else 0
+        return self.target.transport.location(said), last + 1 if last else 0  # `0-0` is said of nothing, too
+
+    def _pieces(self, offset: int, end: int) -> Iterator[bytes]:
+        left = _TRIES
+        while offset < end:
+            try:
+                for piece in _read(self.source, self.source_repository, self.digest, offset, end):
+                    offset += len(piece)
+                    yield piece
+                    self.passed(len(piece))
+            except Unavailable:
+                left -= 1
+                if not left:
+                    raise
+                self._rest()
+
+    def _rest(self) -> None:
+        self.passed(0)
+        time.sleep(self.pause)
+
+    def _write(self, method: str, path: str, expected: int, **what: object) -> Response:
+        media_type = "application/octet-stream" if method != "GET" else ""
+        return self.target.transport.write(method, path, self._scope, expected, media_type=media_type, **what)
+
+    @property
+    def _scope(self) -> str:
+        return f"repository:{self.target_repository}:pull,push"
+
+
+class _Body:
+    """What is sent, with its length, which some registries insist on."""
+
+    def __init__(self, pieces: Iterator[bytes], length: int) -> None:
+        self._pieces, self._length = pieces, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+
+def _read(client: RegistryClient, repository: str, digest: str, offset: int, end: int) -> Iterator[bytes]:
+    """A blob from one byte to another.
+
+    Raises:
+        Unavailable: there is none, or it broke off.
+    """
+    wanted = {"Range": f"bytes={offset}-{end - 1}", "Accept-Encoding": "identity"}
+    response = client.transport.get(f"/v2/{repository}/blobs/{digest}", f"repository:{repository}:pull", headers=wanted)
+    if response is None:
+        raise Unavailable(f"{client.transport.name} has no blob {digest} in {repository}")
+    with response:
+        skipped = 0 if response.status_code == 206 else offset  # who knows no ranges sends all of it
+        at = offset - skipped
+        try:
+            for piece in response.iter_content(_PIECE):
+                kept = piece[max(0, offset - at) : max(0, end - at)]
+                at += len(piece)
+                if kept:
+                    yield kept
+        except FAILURES as error:
+            raise Unavailable(f"a blob of {client.transport.name} broke off") from error
+    if at < end:
+        raise Unavailable(f"a blob of {client.transport.name} broke off")
