@@ -6,7 +6,8 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -51,18 +52,29 @@ def on_database(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         settings: Settings = click.get_current_context().find_object(Settings) or Settings.from_env()
-        _require_database(settings)
-        app: Flask = create_base(settings)
-        standing.must_be_current(app)
-        with app.app_context():
-            try:
-                with coming_from(Origin(user_agent="authsvc")), transaction():
-                    return command(*args, **kwargs)
-            finally:
-                db.session.remove()
-                db.engine.dispose()
+        with opened(settings), transaction():
+            return command(*args, **kwargs)
 
     return wrapper
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[None]:
+    """The database of the settings, for a command that has transactions of its own.
+
+    Raises:
+        click.ClickException, DomainError: it is not there, or cannot be used.
+    """
+    _require_database(settings)
+    app: Flask = create_base(settings)
+    standing.must_be_current(app)
+    with app.app_context():
+        try:
+            with coming_from(Origin(user_agent="authsvc")):
+                yield
+        finally:
+            db.session.remove()
+            db.engine.dispose()
 
 
 def _require_database(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from authsvc.core.base import create_base
+from authsvc.core import console
 from authsvc.core.db import reading, transaction
 from authsvc.core.settings import Settings
 from authsvc.jobs import service
@@ -29,8 +29,7 @@ def run(
         click.ClickException: no worker got it done in time.
         Whatever `start` raises.
     """
-    app = create_base(settings)
-    with app.app_context():
+    with console.opened(settings):
         with transaction():
             execution_id = start().id
         deadline = time.monotonic() + timeout
