@@ -21,6 +21,7 @@ from authsvc.distribution.transport import Refused, Transport, Unreadable
 __all__ = ["Content", "Refused", "RegistryClient", "Unreadable"]
 
 _PAGE = 1000  # registry 2.8 refuses more
+_MOST_PAGES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class RegistryClient:
         for page in self._pages(path, f"repository:{repository}:pull"):
             if page is None:
                 return None
-            found += page.get("manifests") or []
+            found += _objects(page.get("manifests"))
         return found
 
     def delete(self, repository: str, digest: str) -> bool:
@@ -196,7 +197,7 @@ class RegistryClient:
         for page in pages:
             if page is None:
                 return None
-            found += page.get("tags") or []
+            found += _texts(page.get("tags"))
         return found
 
     def repositories(self) -> Iterator[str]:
@@ -206,21 +207,32 @@ class RegistryClient:
             Unavailable
         """
         for page in self._pages(f"/v2/_catalog?n={_PAGE}", "registry:catalog:*"):
-            yield from (page or {}).get("repositories") or []
+            yield from _texts((page or {}).get("repositories"))
 
     def _pages(self, path: str, scope: str) -> Iterator[dict[str, Any] | None]:
-        while path:
+        for _ in range(_MOST_PAGES):
             response = self.transport.get(path, scope)
             if response is None:
                 yield None
                 return
-            try:
-                yield response.json()
-            except requests.RequestException as error:
-                raise Unavailable(f"the answer of {self.transport.name} to {path} cannot be read") from error
+            page = self.transport.json_of(response)
+            if not isinstance(page, dict):
+                raise Unavailable(f"the answer of {self.transport.name} to {path.partition('?')[0]} cannot be read")
+            yield page
             following = response.links.get("next", {}).get("url", "")
-            target = urlsplit(urljoin(self.transport.url + path, following)) if following else None
-            path = f"{target.path}?{target.query}" if target else ""
+            if not following:
+                return
+            target = urlsplit(urljoin(self.transport.url + path, following))
+            path = f"{target.path}?{target.query}"
+        raise Unavailable(f"{self.transport.name} comes to no end with {path.partition('?')[0]}")
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _push(repository: str) -> str:

@@ -5,6 +5,7 @@ Absence is an answer; everything else that is not a success is an error. Nobody 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ _NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', r
 _SENT_ON = frozenset({301, 302, 303, 307, 308})
 # Unexpected answers that say nothing about what was asked for: our token, its rate, what stands before it.
 _OF_NOTHING = frozenset({401, 403, 429, 502, 503, 504})
+_MAX_JSON = 32 * 1024 * 1024
 _LONGEST_PAUSE = 3600  # seconds that a registry may ask us to wait
 # A connection may break, and its guard refuse it.
 FAILURES = (requests.RequestException, HTTPError, OSError, connections.Refused)
@@ -153,6 +155,20 @@ class Transport:
         except FAILURES as error:
             raise Unavailable(f"the answer of {self.name} broke off") from error
         return bytes(data)
+
+    def json_of(self, response: requests.Response) -> Any:
+        """A whole body that is JSON.
+
+        Raises:
+            Unreadable: it is longer than any such answer.
+            Unavailable: it broke off, or is none.
+        """
+        body = self.bounded(response, _MAX_JSON)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            path = urlsplit(response.url).path
+            raise Unavailable(f"the answer of {self.name} to {path} cannot be read") from None
 
     def unexpected(self, response: requests.Response, path: str) -> Unavailable:
         """What an answer means that is none of those which can be expected."""

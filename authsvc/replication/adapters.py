@@ -140,48 +140,49 @@ class Harbor(Plain):
             return named
         project = literal_names(pattern.partition("/")[0])
         paths = [f"/projects/{quote(one)}/repositories" for one in project] if project else ["/repositories"]
-        return [str(row["name"]) for path in paths for row in self._list(path)]
+        return [_text(row, "name") for path in paths for row in self._list(path)]
 
     def artifacts(self, repository: str, choice: Choice) -> Iterator[Found]:
         tagged = "" if choice.tags is None else "&q=tags%3D*"
         asked = f"{_path(repository)}/artifacts?with_tag=true&with_label=true&with_accessory=true{tagged}"
         for row in self._list(asked):
-            attached = [self._accessory(repository, str(row["digest"]), one) for one in row.get("accessories") or ()]
+            digest = _text(row, "digest")
             yield Found(
-                str(row["digest"]),
-                tuple(str(tag["name"]) for tag in row.get("tags") or ()),
-                frozenset(str(label["name"]) for label in row.get("labels") or ()),
-                str(row.get("type", "")),
-                tuple(attached),
+                digest,
+                _names(row, "tags"),
+                frozenset(_names(row, "labels")),
+                _text(row, "type"),
+                tuple(self._accessory(repository, digest, one) for one in _objects(row.get("accessories"))),
             )
 
     def _accessory(self, repository: str, subject: str, row: Mapping[str, Any]) -> Found:
         """What cosign attaches by nothing but a tag needs that tag."""
-        digest = str(row["digest"])
-        if not str(row.get("type", "")).startswith("signature"):
+        digest = _text(row, "digest")
+        if not _text(row, "type").startswith("signature"):
             return Found(digest)
         tag = f"{fallback_tag(subject)}.sig"
         return Found(digest, (tag,) if self.client.digest_of(repository, tag) == digest else ())
 
     def is_public(self, repository: str) -> bool:
         project = self._json(f"/projects/{quote(names.project_of(repository))}")
-        return str((project or {}).get("metadata", {}).get("public", "")) == "true"
+        metadata = project.get("metadata") if isinstance(project, dict) else None
+        return isinstance(metadata, dict) and _text(metadata, "public") == "true"
 
     def tags(self, repository: str, wanted: Collection[str]) -> Mapping[str, str]:
         if len(wanted) < _MANY:
             return super().tags(repository, wanted)
         rows = self._list(f"{_path(repository)}/artifacts?with_tag=true&q=tags%3D*")
-        there = {str(tag["name"]): str(row["digest"]) for row in rows for tag in row.get("tags") or ()}
+        there = {tag: _text(row, "digest") for row in rows for tag in _names(row, "tags")}
         return {tag: there[tag] for tag in wanted if tag in there}
 
     def siblings(self, digest: str) -> Sequence[str]:
-        rows = self._json(f"/repositories?q={quote(f'blob_digest={digest}')}&page=1&page_size=1") or []
-        return [str(row["name"]) for row in rows]
+        rows = self._json(f"/repositories?q={quote(f'blob_digest={digest}')}&page=1&page_size=1")
+        return [name for row in _objects(rows) if names.is_repository(name := _text(row, "name"))]
 
     def prepare(self, repository: str, *, public: bool) -> None:
         project = names.project_of(repository)
         asked = self._api("GET", f"/projects?name={quote(project)}&page_size={_PAGE}")
-        if any(row.get("name") == project for row in _json_of(asked) or ()):
+        if asked.status_code == 200 and project in (_text(row, "name") for row in _objects(self._opened.api.json_of(asked))):
             return
         body = json.dumps({"project_name": project, "metadata": {"public": str(public).lower()}}).encode()
         made = self._api("POST", "/projects", body)
@@ -192,7 +193,7 @@ class Harbor(Plain):
         path = f"{_path(repository)}/artifacts/{reference}"
         if names.is_digest(reference):
             artifact = self._json(f"{path}?with_tag=true")
-            kept = [str(tag["name"]) for tag in (artifact or {}).get("tags") or () if not choice.tag(str(tag["name"]))]
+            kept = [tag for tag in _names(artifact or {}, "tags") if not choice.tag(tag)]
             if kept:
                 return f"{repository}@{reference} stays, since it is tagged {kept[0]} there"
         else:
@@ -204,7 +205,7 @@ class Harbor(Plain):
 
     def _list(self, path: str) -> Iterator[dict[str, Any]]:
         separator, page = "&" if "?" in path else "?", 1
-        while rows := self._json(f"{path}{separator}page={page}&page_size={_PAGE}"):
+        while rows := _objects(self._json(f"{path}{separator}page={page}&page_size={_PAGE}")):
             yield from rows
             if len(rows) < _PAGE:
                 return
@@ -217,7 +218,7 @@ class Harbor(Plain):
             return None
         if response.status_code != 200:
             raise Unavailable(f"{self.client.transport.name} answered {response.status_code} to {path.partition('?')[0]}")
-        return _json_of(response)
+        return self._opened.api.json_of(response)
 
     def _api(self, method: str, path: str, body: bytes | None = None) -> Any:
         kind = "application/json" if body is not None else ""
@@ -240,10 +241,11 @@ class DockerHub(Plain):
         page = 1
         while True:
             response = self._opened.api.get(f"/v2/repositories/{quote(account)}/?page={page}&page_size={_PAGE}", "")
-            said = _json_of(response) if response is not None else None
-            rows = (said or {}).get("results") or []
-            yield from (f"{account}/{row['name']}" for row in rows)
-            if not (said or {}).get("next"):
+            said = self._opened.api.json_of(response) if response is not None else None
+            if not isinstance(said, dict):
+                return
+            yield from (f"{account}/{_text(row, 'name')}" for row in _objects(said.get("results")))
+            if not said.get("next"):
                 return
             page += 1
 
@@ -273,21 +275,26 @@ def _index(present: Content | None) -> dict[str, Any]:
         index = json.loads(present.data) if present is not None else {}
     except (ValueError, RecursionError):
         index = {}
-    manifests = index.get("manifests") if isinstance(index, dict) else None
-    kept = [one for one in manifests if isinstance(one, dict)] if isinstance(manifests, list) else []
+    kept = _objects(index.get("manifests")) if isinstance(index, dict) else []
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": kept}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """What another registry answers may be anything."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    return value if isinstance(value := row.get(name), str) else ""
+
+
+def _names(row: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    return tuple(filter(None, (_text(one, "name") for one in _objects(row.get(what)))))
 
 
 def _path(repository: str) -> str:
     project, _, name = repository.partition("/")
     return f"/projects/{quote(project)}/repositories/{quote(quote(name, safe=''), safe='')}"
-
-
-def _json_of(response: Any) -> Any:
-    try:
-        return response.json()
-    except (ValueError, RecursionError) as error:
-        raise Unavailable("an answer that should be JSON cannot be read") from error
 
 
 def _said(response: Any) -> str:

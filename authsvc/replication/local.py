@@ -18,6 +18,7 @@ from authsvc.artifacts.models import Artifact, ArtifactBlob, ArtifactLabel, Blob
 from authsvc.authn.snapshot import Snapshots
 from authsvc.core import names
 from authsvc.core.db import db, reading, transaction
+from authsvc.core.errors import Conflict
 from authsvc.core.patterns import matches
 from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import Content, RegistryClient
@@ -116,11 +117,19 @@ class Local:
 
     def prepare(self, repository: str, *, public: bool) -> None:
         name = names.project_of(repository)
+        if self._has_project(name):
+            return
+        try:
+            with lifecycle.place_of(self.who, name) as place, transaction():
+                lifecycle.create_project(self.who, BUILT_IN_ADMIN, place, {"public": str(public).lower()})
+        except Conflict:  # another task of ours was faster
+            if not self._has_project(name):
+                raise
+
+    @staticmethod
+    def _has_project(name: str) -> bool:
         with reading():
-            if projects.find_ref(name, is_name=True) is not None:
-                return
-        with lifecycle.place_of(self.who, name) as place, transaction():
-            lifecycle.create_project(self.who, BUILT_IN_ADMIN, place, {"public": str(public).lower()})
+            return projects.find_ref(name, is_name=True) is not None
 
     def admit(self, repository: str, manifest: Manifest) -> None:
         with reading():

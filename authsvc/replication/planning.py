@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from authsvc.core import names
 from authsvc.replication.ends import Destination
 from authsvc.replication.rules import Found
 
@@ -42,11 +43,14 @@ class Compared:
 
 
 def items(chosen: Iterable[Found]) -> list[Item]:
-    """What was chosen, each followed by what is attached to it."""
+    """What was chosen, each followed by what is attached to it. What another registry calls a digest or a tag and is none would
+    be a path of ours: it is left out."""
     tags: dict[str, dict[str, None]] = {}
     for found in chosen:
         for one in (found, *found.attached):
-            tags.setdefault(one.digest, {}).update(dict.fromkeys(one.tags))
+            named = [tag for tag in one.tags if names.is_tag(tag)]
+            if names.is_digest(one.digest) and bool(named) is bool(one.tags):
+                tags.setdefault(one.digest, {}).update(dict.fromkeys(named))
     return [Item(digest, tuple(named)) for digest, named in tags.items()]
 
 

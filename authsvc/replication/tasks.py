@@ -12,14 +12,15 @@ from typing import Any
 
 from sqlalchemy import select
 
+from authsvc.core import names
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import BadRequest, DomainError, Unavailable
 from authsvc.distribution import stores
 from authsvc.gate.checks import Checks
 from authsvc.gate.writes import Writer
 from authsvc.jobs import service as jobs
-from authsvc.jobs.context import Failed, JobContext
-from authsvc.jobs.models import Execution, Task
+from authsvc.jobs.context import Failed, JobContext, Stopped
+from authsvc.jobs.models import RUNNING, Execution, Task
 from authsvc.registries import providers, remote
 from authsvc.registries import service as registries
 from authsvc.registries.models import Registry
@@ -36,6 +37,7 @@ from authsvc.replication.service import COPY, DELETION, KIND
 ATTEMPTS = 5
 _OF_ONE_TASK = 100  # artifacts
 _SHOWN = 20  # of what was excepted
+_NAMES = 1000  # of repositories, between two looks whether to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,17 @@ class Terms:
     speed: int
     chunk: int
 
+    def name_there(self, repository: str) -> str:
+        """What a repository is called where it goes.
+
+        Raises:
+            BadRequest: it cannot be called so there.
+        """
+        name = self.naming.of(repository)
+        if not self.from_here and not names.is_repository(name):
+            raise BadRequest(f"{name[:255]} can be no repository here: a policy with a namespace gives it another name")
+        return name
+
 
 def plan(context: JobContext, checks: Checks) -> dict[str, Any]:
     """Compare both ends, all of it or what was pushed, and begin what makes them equal.
@@ -69,7 +82,7 @@ def plan(context: JobContext, checks: Checks) -> dict[str, Any]:
         for repository, chosen in _chosen(context, source, terms):
             context.keep_going()
             try:
-                target = terms.naming.of(repository)
+                target = terms.name_there(repository)
             except BadRequest as error:
                 excepted.append(error.message)
                 context.log(f"{repository} is left out: {error.message}")
@@ -127,7 +140,9 @@ def _chosen(context: JobContext, source: Source, terms: Terms) -> Iterator[tuple
         chosen = choice.chosen(found) if found else None
         yield name, [chosen] if chosen else []
         return
-    for name in source.repositories(choice.name):
+    for number, name in enumerate(source.repositories(choice.name)):
+        if number % _NAMES == 0:
+            context.keep_going()
         if choice.repository(name):
             every = (choice.chosen(found) for found in source.artifacts(name, choice))
             yield name, (found for found in every if found is not None)
@@ -146,9 +161,10 @@ def _begun(context: JobContext) -> Mapping[str, int]:
 def _begin(context: JobContext, terms: Terms, repository: str, target: str, lacking: Sequence[Item]) -> None:
     """The tasks of one repository, all or none."""
     with transaction():
+        jobs.lock(Execution.id == context.execution_id)
         execution = db.session.get(Execution, context.execution_id)
-        if execution is None:
-            return
+        if execution is None or jobs.get_task(execution, context.task_id).status != RUNNING:
+            raise Stopped
         for part in (lacking[at : at + _OF_ONE_TASK] for at in range(0, len(lacking), _OF_ONE_TASK)):
             service.add_task(execution, COPY, (repository, target), terms.destination, part)
 
@@ -214,7 +230,9 @@ class _Work:
 
     def copy(self, items: Sequence[Item]) -> dict[str, str]:
         """What did not get there, by its digest, and why."""
-        self.destination.prepare(self.target, public=self.source.is_public(self.repository))
+        public = self.source.is_public(self.repository)
+        if unprepared := self._each(items[:1], lambda _: self.destination.prepare(self.target, public=public)):
+            return {item.digest: next(iter(unprepared.values())) for item in items}
         pace = Pace(self.context.keep_going, self.terms.speed)
         copier = Copier(self.source, self.repository, self.destination, self.target, pace, self.context.log, self.terms.chunk)
         before = planning.compare(self.destination, self.target, items, override=True)

@@ -121,16 +121,27 @@ class There:
         return self._digests & frozenset(digests)
 
 
+def digest(number: int) -> str:
+    return f"sha256:{number:064}"
+
+
 def test_what_is_lacking_and_what_is_something_else() -> None:
-    chosen = [Found("d1", ("v1", "v2")), Found("d2", ("v3",), attached=(Found("s1"), Found("s2", ("sig",)))), Found("d3")]
+    one, two, three, signature, other = map(digest, range(5))
+    chosen = [Found(one, ("v1", "v2")), Found(two, ("v3",), attached=(Found(signature), Found(other, ("sig",)))), Found(three)]
     wanted = items(chosen)
-    assert [item.digest for item in wanted] == ["d1", "d2", "s1", "s2", "d3"], "what is attached follows what it is attached to"
-    there: Any = There({"v1": "d1", "v3": "other", "sig": "s2"}, frozenset({"s1"}))
+    assert [item.digest for item in wanted] == [one, two, signature, other, three], "what is attached follows its subject"
+    there: Any = There({"v1": one, "v3": "other", "sig": other}, frozenset({signature}))
     found = compare(there, "n/a", wanted, override=False)
     assert (found.looked, found.equal) == (5, 2)
-    assert found.lacking == [Item("d1", ("v2",)), Item("d3", ())]
+    assert found.lacking == [Item(one, ("v2",)), Item(three, ())]
     assert found.excepted == ["n/a:v3 is something else there, and nothing is to be overridden"]
-    assert compare(there, "n/a", wanted, override=True).lacking == [Item("d1", ("v2",)), Item("d2", ("v3",)), Item("d3", ())]
+    assert compare(there, "n/a", wanted, override=True).lacking == [Item(one, ("v2",)), Item(two, ("v3",)), Item(three, ())]
+
+
+def test_what_is_no_digest_or_tag_is_left_out() -> None:
+    assert items([Found("../x", ("v1",)), Found(digest(1), ("../x",)), Found(digest(2), ("v1", "../x"))]) == [
+        Item(digest(2), ("v1",))
+    ]
 
 
 def test_what_went_wrong_fits_a_sentence() -> None:
