@@ -14,6 +14,8 @@ from tests.bench.directories import directories
 from tests.bench.gate import gate
 from tests.bench.long_lists import long_lists, table
 from tests.bench.processes import require
+from tests.bench.replicating import replicating
+from tests.bench.replicating import table as table_of_replications
 from tests.bench.report import Report
 from tests.bench.runs import Options, by_size, under_load
 
@@ -25,13 +27,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", default="10,1000,100000", help="numbers of projects to compare (default 10,1000,100000)")
     parser.add_argument(
         "--only",
-        choices=["tokens", "directories", "gate", "lists", "gc"],
+        choices=["tokens", "directories", "gate", "lists", "gc", "replication"],
         help="tokens; logins by directory, a silent one, and guesses; the gate's decisions, manifests and large layers; what is measured"
-        " only when it is asked for: long lists, in a large installation that is made first, and garbage collection",
+        " only when it is asked for: long lists, in a large installation that is made first, garbage collection, and replication",
     )
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="for long lists")
     parser.add_argument("--pages", type=int, default=100, help="how often each list is asked for (default 100)")
     parser.add_argument("--blobs", type=int, default=20_000, help="how many are collected; a tenth from a bucket (default 20000)")
+    parser.add_argument(
+        "--tags", type=int, default=10_000, help="how many replication compares; it copies a tenth (default 10000)"
+    )
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a ratio misses its aim by more than 25 %%")
     return parser.parse_args()
@@ -49,6 +54,12 @@ def _collecting(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _replicating(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="tidegate-replication-") as directory:
+        print(table_of_replications(list(replicating(Path(directory), arguments.tags, arguments.tags // 10))))
+    return 0
+
+
 def main() -> int:
     """Measure, print, and return the exit status: 1 if a request failed, or if `--check` finds a ratio far off."""
     arguments = _arguments()
@@ -56,6 +67,8 @@ def main() -> int:
         return _lists(arguments)
     if arguments.only == "gc":
         return _collecting(arguments)
+    if arguments.only == "replication":
+        return _replicating(arguments)
     for program in ("wrk", "nginx", "docker-registry"):
         require(program, program)
     options = Options(arguments.seconds, arguments.rounds, [int(size) for size in arguments.sizes.split(",")])

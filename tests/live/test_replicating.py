@@ -43,15 +43,23 @@ def policy(ours: Stack, **body: Any) -> int:
 
 def run(ours: Stack, number: int) -> dict[str, Any]:
     """Start a policy, and see it through."""
+    return ended(ours, start(ours, number))
+
+
+def start(ours: Stack, number: int) -> str:
     made = ours.api("POST", "/replication/executions", json={"policy_id": number})
     assert made.status_code == 201, made.text
-    execution = made.headers["Location"].rpartition("/")[2]
+    return made.headers["Location"].rpartition("/")[2]
 
-    def ended() -> dict[str, Any]:
+
+def ended(ours: Stack, execution: str) -> dict[str, Any]:
+    """What became of an execution: all is equal."""
+
+    def look() -> dict[str, Any]:
         said: dict[str, Any] = ours.api("GET", f"/replication/executions/{execution}").json()
         return said if said["status"] != "InProgress" else {}
 
-    said = eventually(ended, seconds=60)
+    said = eventually(look, seconds=60)
     assert said["status"] == "Succeed", (said, logs(ours, execution))
     return said
 
@@ -144,6 +152,27 @@ def test_to_a_plain_registry_and_from_it(ours: Stack, version: str, tmp_path: Pa
         assert tags(ours, f"{name}-back", "app") == {"v1": digest, "v2": digest}
         again = run(ours, from_there)
         assert (again["total"], again["status_text"][:22]) == (0, "1 of 1 artifacts equal")
+
+
+def test_a_killed_worker_s_copy_goes_on(ours: Stack, tmp_path: Path) -> None:
+    """In the next one, at once, and nothing of it is done twice."""
+    with plain_registry(tmp_path) as far:
+        digest = far.image("killed/app", "v1", content="x" * 4_000_000)
+        there = registry(ours, name="killed", type="docker-registry", url=far.url)
+        slow = policy(
+            ours, name="killed", src_registry={"id": there}, filters=[{"type": "name", "value": "killed/**"}], speed=2000
+        )
+        execution = start(ours, slow)
+
+        def has_begun() -> bool:
+            tasks = ours.api("GET", f"/replication/executions/{execution}/tasks").json()
+            return any(not task["start_time"].startswith("0001") for task in tasks)
+
+        eventually(has_begun)
+        assert ours.kill("worker") == 1
+        said = ended(ours, execution)
+    assert (said["total"], said["status_text"][:22]) == (1, "1 of 1 artifacts equal")
+    assert tags(ours, "killed", "app") == {"v1": digest}
 
 
 @pytest.mark.parametrize("version", ["2.8", VERSIONS[-1]])

@@ -72,6 +72,10 @@ class Pair:
         assert made.status_code == 201, made.text
         return int(made.headers["Location"].rpartition("/")[2])
 
+    def move(self, url: str) -> None:
+        """Let registry 1 be at another address."""
+        assert self.world.api("PUT", "/registries/1", "admin", json={"url": url}).status_code == 200
+
     def start(self, policy: int) -> int:
         made = self.world.api("POST", "/replication/executions", "admin", json={"policy_id": policy})
         assert made.status_code == 201, made.text

@@ -12,6 +12,7 @@ from authsvc.distribution.manifest import OCI_INDEX, OCI_MANIFEST
 from authsvc.projects import service as projects
 from authsvc.quota import service as quota
 from tests.replication.conftest import Pair
+from tests.support.between import between
 from tests.support.registry import CONFIG_TYPE, LAYER_TYPE, PlainRegistry, digest_of
 
 TAG_V = {"type": "tag", "value": "v*"}
@@ -60,6 +61,21 @@ def test_a_project_goes_to_another_registry_and_comes_back(pair: Pair) -> None:
     again = pair.run(back)
     assert (again["status"], again["total"]) == ("Succeed", 0)
     assert again["status_text"].startswith("2 of 2 artifacts equal by digest at ")
+
+
+@pytest.mark.parametrize("pull", [False, True])
+def test_a_run_with_nothing_to_do_reads_no_manifest(pair: Pair, pull: bool) -> None:
+    for tag in ("v1", "v2", "v3"):
+        pair.push(pair.here, pair.repository, tag, tag)
+    assert pair.run(pair.policy())["total"] == 1
+    with between(pair.far) as proxy:
+        pair.move(proxy.url)
+        proxy.asked.clear()
+        said = pair.run(pair.policy(pull=pull))
+        assert said["status_text"].startswith("3 of 3 artifacts equal"), said
+        assert [
+            path for method, path, _ in proxy.asked if method != "HEAD" and ("/manifests/" in path or "/blobs/" in path)
+        ] == []
 
 
 def test_an_index_takes_its_children_along_and_what_is_attached(pair: Pair) -> None:

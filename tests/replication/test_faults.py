@@ -39,15 +39,10 @@ def large(registry: PlainRegistry, repository: str, tag: str) -> str:
     return registry.put(repository, tag, manifest)
 
 
-def through(pair: Pair, url: str) -> None:
-    """Let registry 1 be at another address."""
-    assert pair.world.api("PUT", "/registries/1", "admin", json={"url": url}).status_code == 200
-
-
 def test_a_source_that_breaks_off_is_read_on_from_there(pair: Pair) -> None:
     digest = large(pair.far, pair.repository, "v1")
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         cut = [1_000_000, 700_000]
 
         def rule(method: str, path: str, _number: int) -> Any:
@@ -67,7 +62,7 @@ def test_a_target_that_breaks_off_gets_it_anew_or_goes_on(pair: Pair) -> None:
     digest = large(pair.here, pair.repository, "v1")
     pair.put(pair.repository, "v1", digest)
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         broken: list[int] = []
 
         def rule(method: str, path: str, number: int) -> Any:
@@ -90,7 +85,7 @@ def test_in_chunks_where_that_is_wanted(pair: Pair, monkeypatch: pytest.MonkeyPa
     digest = large(pair.here, pair.repository, "v1")
     pair.put(pair.repository, "v1", digest)
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         said = pair.run(pair.policy(copy_by_chunk=True))
         assert said["status"] == "Succeed", pair.log(said["id"])
         assert len([path for method, path, _ in proxy.asked if method == "PATCH"]) == 1 + 3, "config; layer"
@@ -108,7 +103,7 @@ def test_in_chunks_where_that_is_wanted(pair: Pair, monkeypatch: pytest.MonkeyPa
 def test_one_that_refuses_is_named_with_what_it_says(pair: Pair, answer: Any, reason: str) -> None:
     digest = pair.push(pair.here, pair.repository, "v1")
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         proxy.rule = lambda method, path, number: answer if method in ("POST", "PATCH") else None
         execution = pair.start(pair.policy())
         pair.work()
@@ -130,7 +125,7 @@ def test_one_that_refuses_is_named_with_what_it_says(pair: Pair, answer: Any, re
 def test_credentials_that_have_expired_are_said_to_be(pair: Pair) -> None:
     pair.push(pair.here, pair.repository, "v1")
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         realm = {"WWW-Authenticate": f'Bearer realm="{proxy.url}/token",service="far"'}
         proxy.rule = lambda method, path, number: (401, realm if path == "/v2/" else {})
         execution = pair.start(pair.policy())
@@ -146,7 +141,7 @@ def test_a_plan_that_broke_off_begins_nothing_twice(pair: Pair) -> None:
     for name in ("a", "b"):
         digests[name] = pair.push(pair.here, f"{pair.project}/{name}", "v1", name)
     with between(pair.far) as proxy:
-        through(pair, proxy.url)
+        pair.move(proxy.url)
         proxy.rule = lambda method, path, number: (503, {}) if f"{pair.project}/b/" in path else None
         execution = pair.start(pair.policy())
         pair.work()
