@@ -31,7 +31,8 @@ prune_option = click.option("--prune", is_flag=True, help="take away what lists 
 @click.argument("projects", nargs=-1)
 @on_database
 def export(projects: tuple[str, ...]) -> None:
-    """Write what there is as YAML: configuration, users, labels, robots, and PROJECTS with all that is in them but images.
+    """Write what there is as YAML: configuration, users, labels, robots, registries, replications, and PROJECTS with all that is
+    in them but images.
 
     Secrets are left out. Without PROJECTS: everything.
     """

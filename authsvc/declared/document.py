@@ -18,6 +18,9 @@ from authsvc.immutability.schemas import ImmutableRuleSchema
 from authsvc.labels.schemas import LabelSchema
 from authsvc.notification.schemas import WebhookPolicySchema
 from authsvc.rbac.roles import Role
+from authsvc.registries.schemas import RegistrySchema
+from authsvc.replication.rules import ALL_LEVELS, MANUAL, TRIGGERS
+from authsvc.replication.schemas import ReplicationFilterSchema
 from authsvc.retention.schemas import RetentionRuleSchema
 from authsvc.robots.schemas import RobotCreateSchema
 
@@ -60,6 +63,26 @@ class UserSchema(Schema):
     sysadmin_flag = fields.Boolean(load_default=False)
 
 
+class ReplicationSchema(Schema):
+    """A policy; an end that is not named is this registry."""
+
+    name = fields.String(required=True, validate=_SHORT)
+    description = fields.String(load_default="", validate=validate.Length(max=1024))
+    source = fields.String(load_default="", validate=_SHORT)
+    destination = fields.String(load_default="", validate=_SHORT)
+    filters = fields.List(fields.Nested(ReplicationFilterSchema), load_default=list)
+    namespace = fields.String(load_default="", validate=_SHORT)
+    replace_count = fields.Integer(load_default=ALL_LEVELS)
+    trigger = fields.String(load_default=MANUAL, validate=validate.OneOf(TRIGGERS))
+    cron = fields.String(load_default="", validate=_SHORT)
+    deletion = fields.Boolean(load_default=False)
+    override = fields.Boolean(load_default=False)
+    enabled = fields.Boolean(load_default=True)
+    speed = fields.Integer(load_default=0)
+    copy_by_chunk = fields.Boolean(load_default=False)
+    single_active = fields.Boolean(load_default=False)
+
+
 class ProjectSchema(Schema):
     """A project and what is in it, but for images."""
 
@@ -82,6 +105,8 @@ class DocumentSchema(Schema):
     users = fields.List(fields.Nested(UserSchema), load_default=None, allow_none=True)
     labels = fields.List(fields.Nested(LabelSchema), load_default=None, allow_none=True)
     robots = fields.List(fields.Nested(RobotCreateSchema), load_default=None, allow_none=True)
+    registries = fields.List(fields.Nested(RegistrySchema), load_default=None, allow_none=True)
+    replications = fields.List(fields.Nested(ReplicationSchema), load_default=None, allow_none=True)
     projects = fields.List(fields.Nested(ProjectSchema), load_default=list)
 
 
@@ -110,7 +135,9 @@ def parse(text: str) -> Item:
     if _size(raw, {}) > _MOST_NODES:
         raise BadRequest("the document is too large: its anchors make much of little")
     if not isinstance(raw, dict):
-        raise BadRequest("the document is no mapping of configuration, users, labels, robots and projects")
+        raise BadRequest(
+            "the document is no mapping of configuration, users, labels, robots, registries, replications and projects"
+        )
     _require_known(raw, DocumentSchema(), "")
     try:
         loaded: Item = DocumentSchema().load(_resolved(raw, ""))

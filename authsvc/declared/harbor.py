@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from authsvc.authn import configuration as identity
 from authsvc.configuration.items import ITEMS
 from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, InvalidCredentials, NotFound, Unavailable
-from authsvc.declared.document import Item, MemberSchema, UserSchema
+from authsvc.declared.document import Item, MemberSchema, ReplicationSchema, UserSchema
 from authsvc.declared.reading import short, simpler
 from authsvc.immutability.schemas import ImmutableRuleSchema
 from authsvc.labels.schemas import LabelSchema
@@ -21,6 +22,9 @@ from authsvc.notification.rules import EVENT_TYPES, SECRETS
 from authsvc.notification.schemas import WebhookPolicySchema
 from authsvc.projects import rules as project_rules
 from authsvc.rbac.roles import Role
+from authsvc.registries.providers import ADAPTERS, PLAIN
+from authsvc.registries.schemas import RegistrySchema
+from authsvc.replication.rules import MANUAL, choice
 from authsvc.retention.schemas import RetentionRuleSchema
 from authsvc.robots import rules as robot_rules
 from authsvc.robots.schemas import RobotCreateSchema
@@ -29,6 +33,18 @@ _PAGE = 100
 _TIMEOUT = (5, 60)  # seconds to connect, seconds between bytes
 _LDAP, _OIDC = 1, 3
 _LABEL = LabelSchema(exclude=["scope", "project_id"])
+# What a document calls it, and what the API does.
+_REPLICATION = {
+    "name": "name",
+    "description": "description",
+    "namespace": "dest_namespace",
+    "replace_count": "dest_namespace_replace_count",
+    "deletion": "replicate_deletion",
+    "override": "override",
+    "speed": "speed",
+    "copy_by_chunk": "copy_by_chunk",
+    "single_active": "single_active_replication",
+}
 _WEBHOOK = WebhookPolicySchema(exclude=["id", "project_id"])
 
 Note = Callable[[str], None]
@@ -112,7 +128,9 @@ def read(harbor: Harbor, names: Sequence[str], note: Note) -> Item:
     found["projects"] = [reader.project(project) for project in _chosen(harbor, names)]
     if not names:
         found["robots"] = [reader.robot(robot, "") for robot in harbor.all("/robots")]
-    note("images, passwords, secrets of robots and of webhooks stay where they are: docs/migration.md says how to bring them")
+        found["registries"] = [reader.registry(registry) for registry in harbor.all("/registries")]
+        found["replications"] = list(reader.replications())
+    note("images, passwords and secrets stay where they are: docs/migration.md says how to bring them")
     return {name: value for name, value in found.items() if value}
 
 
@@ -215,6 +233,40 @@ class _Reader:
                 self._note(f"robot {robot}: {one['resource']}:{one['action']} is left out: there is no such permission")
             else:
                 yield one
+
+    def registry(self, registry: Item) -> Item:
+        """Another registry; its secret is to be said here."""
+        name, kind, credential = registry["name"], registry["type"], registry.get("credential") or {}
+        if kind not in ADAPTERS:
+            self._note(f"registry {name} is a {kind}, of which no more is known here than of any: a {PLAIN}")
+            registry = registry | {"type": PLAIN}
+        found = _cut({key: value for key, value in registry.items() if key != "credential"}, RegistrySchema())
+        if not credential.get("access_key"):
+            return found
+        variable = f"{re.sub('[^A-Z0-9]+', '_', name.upper())}_SECRET"
+        self._note(f"registry {name} is without its secret: let the environment variable {variable} say it to `authsvc apply`")
+        said = {"type": credential.get("type") or "basic", "access_key": credential["access_key"]}
+        return found | {"credential": said | {"access_secret": {"env": variable}}}
+
+    def replications(self) -> Iterator[Item]:
+        """What is copied; what cannot be copied here is left out."""
+        for policy in self._harbor.all("/replication/policies"):
+            trigger = policy.get("trigger") or {}
+            ends = {"source": policy.get("src_registry"), "destination": policy.get("dest_registry")}
+            said = {
+                **{name: (end or {}).get("name", "") if (end or {}).get("id") else "" for name, end in ends.items()},
+                **{name: policy[theirs] for name, theirs in _REPLICATION.items() if theirs in policy},
+                "enabled": bool(policy.get("enabled")),
+                "trigger": trigger.get("type") or MANUAL,
+                "cron": (trigger.get("trigger_settings") or {}).get("cron", ""),
+                "filters": policy.get("filters") or [],
+            }
+            try:
+                choice(said["filters"])
+            except BadRequest as error:
+                self._note(f"replication policy {policy['name']} is left out: {error.message}")
+            else:
+                yield _cut(said, ReplicationSchema())
 
     def _retention(self, retention_id: str) -> Item:
         policy = self._harbor.one(f"/retentions/{retention_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from authsvc.declared.copies import Registries, Replications
 from authsvc.declared.labels import Labels
 from authsvc.declared.people import Members, Users
 from authsvc.declared.places import Kind
@@ -11,5 +12,5 @@ from authsvc.declared.policies import ImmutableTagRules, Retention, Webhooks
 from authsvc.declared.robots import Robots
 
 PEOPLE = Users()
-OF_SYSTEM: Sequence[Kind] = (Labels(), Robots())
+OF_SYSTEM: Sequence[Kind] = (Labels(), Robots(), Registries(), Replications())
 OF_PROJECT: Sequence[Kind] = (Members(), Labels(), Robots(), ImmutableTagRules(), Retention(), Webhooks())

@@ -66,8 +66,11 @@ def _changes(giver: Principal, document: Item, *, prune: bool) -> Iterator[Chang
         yield from _project(giver, project)
         for kind in OF_PROJECT:
             yield from _of_kind(kind, Place(giver, project["name"]), project, prune=prune)
-    for kind in OF_SYSTEM:  # robots of the system may be for projects
-        yield from _of_kind(kind, Place(giver), document, prune=prune)
+    # Robots of the system may be for projects, and replications are between registries: what needs others is made after them, and
+    # goes before them.
+    of_system = [change for kind in OF_SYSTEM for change in _of_kind(kind, Place(giver), document, prune=prune)]
+    yield from (change for change in of_system if change.sign != "-")
+    yield from (change for change in reversed(of_system) if change.sign == "-")
 
 
 def _of_kind(kind: Kind, place: Place, wanted: Item, *, prune: bool) -> Iterator[Change]:

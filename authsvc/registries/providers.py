@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-HARBOR, DOCKER_HUB = "harbor", "docker-hub"
+HARBOR, DOCKER_HUB, PLAIN = "harbor", "docker-hub", "docker-registry"
 LOCAL = 0  # the id of our own registry
 
 # Known addresses, offered by the pages; the first of Docker Hub is the only one there is.
@@ -24,7 +24,7 @@ ADAPTERS = (
     "aws-ecr",
     "azure-acr",
     DOCKER_HUB,
-    "docker-registry",
+    PLAIN,
     "github-ghcr",
     "google-gcr",
     HARBOR,

@@ -6,8 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
+from authsvc.core.base import create_base
+from authsvc.core.db import db, transaction
+from authsvc.core.settings import Settings
+from authsvc.registries import service as registries
+from authsvc.registries.remote import Remote
 from tests.declared.test_declared import DOCUMENT
 from tests.support.rawclient import RawClient
 from tests.support.registry import plain_registry
@@ -20,6 +26,7 @@ def test_what_harbors_api_says_is_what_is_exported(stack: Stack, tmp_path: Path)
     for old, new in (("web", "declared"), ("alice", "anna"), ("bob", "boris"), ("empty", "emptied")):
         text = re.sub(rf"\b{old}\b", new, text)
     stack.environ |= {"CHAT_HEADER": "Bearer of bad news"}
+    _another_registry(stack)
     file = tmp_path / "tidegate.yml"
     file.write_text(text)
     stack.cli("apply", str(file))
@@ -38,7 +45,31 @@ def test_what_harbors_api_says_is_what_is_exported(stack: Stack, tmp_path: Path)
     assert {"anna", "boris"} <= {user["username"] for user in whole["users"]}
     assert whole["configuration"]["robot_token_duration"] == 60
     assert [robot["name"] for robot in whole["robots"]] == ["mirror"]
+    ours = yaml.safe_load(stack.cli("export").stdout)
+    assert whole["replications"] == ours["replications"]
+    (theirs,), (known,) = whole["registries"], ours["registries"]
+    assert theirs["credential"].pop("access_secret") == {"env": "FAR_AWAY_SECRET"}
+    assert theirs == known
     stack.cli("config", "set", "robot_token_duration=30")
+    file.write_text("replications: []\nregistries: []\n")
+    assert "- registry far away" in stack.cli("apply", str(file), "--prune").stderr
+
+
+def _another_registry(stack: Stack) -> None:
+    """Known without being asked, as this stack may ask nobody here."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in stack.environ.items():
+            environment.setenv(name, value)
+        app = create_base(Settings.from_env())
+    with app.app_context():
+        with transaction():
+            remote = Remote("harbor", "https://127.0.0.1:9", key="robot$copies", secret="hidden")
+            registries.create("test", "far away", "", "basic", remote)
+        db.engine.dispose()
+    end = {"id": stack.api("GET", "/registries").json()[0]["id"]}
+    filters = [{"type": "name", "value": "declared/**"}]
+    body = {"name": "copies", "dest_registry": end, "filters": filters, "trigger": {"type": "event_based"}, "enabled": True}
+    assert stack.api("POST", "/replication/policies", json=body | {"speed": 7}).status_code == 201
 
 
 def test_who_is_not_let_in_is_told(stack: Stack) -> None:
