@@ -99,7 +99,7 @@ LISTS = [
         ("admin", "user-000002"),
     ),
     List("/registries", "/registries"),
-    List("/replication/executions", "/replication/executions", ("policy_id=1", "status=Failed", "trigger=scheduled")),
+    List("/replication/executions", "/replication/executions", ("policy_id=1", "status=InProgress", "trigger=manual")),
     List("/replication/executions/{id}/tasks", "/replication/executions/3/tasks"),
     List("/replication/policies", "/replication/policies", ("sort=-name",)),
     List("/retentions/{retention_id}/executions", "/retentions/1/executions"),

@@ -86,7 +86,7 @@ def test_what_others_wrote_stays_text(site: Site, admin: Visitor) -> None:
 
 def test_a_registry_that_is_away_is_said(site: Site, admin: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert site.put("v1", site.manifest()).status_code == 201
-    monkeypatch.setattr(site.world.front.flask.extensions["registry"], "_url", f"http://{NOWHERE}")
+    monkeypatch.setattr(site.world.front.flask.extensions["registry"].transport, "url", f"http://{NOWHERE}")
     page = admin.page(f"/projects/{site.project}/repositories/app:v1")
     assert "They cannot be shown at this moment" in page.text
 

@@ -65,7 +65,7 @@ def test_what_cannot_be_compared_is_said(site: Site, guest: Visitor, monkeypatch
     index = site.index(child)
     assert site.put("multi", index, media_type=json.loads(index)["mediaType"]).status_code == 201
     assert guest.get(path(site, "?from=v1&to=multi")).status_code == 200
-    monkeypatch.setattr(site.world.front.flask.extensions["registry"], "_url", f"http://{NOWHERE}")
+    monkeypatch.setattr(site.world.front.flask.extensions["registry"].transport, "url", f"http://{NOWHERE}")
     assert "They cannot be shown at this moment" in guest.page(path(site, "?from=v1&to=v2")).text
 
 
