@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from requests import Response
 
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import NotFound, Unavailable
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.transport import FAILURES, Refused
 
@@ -43,6 +43,7 @@ class Way:
         """Bring it there; True if no byte had to be carried, since the target had it in the repository `mount_from`.
 
         Raises:
+            NotFound: the source has no such blob.
             Refused: the target will not have it.
             Unavailable: one of the two does not answer, whatever was tried.
         """
@@ -145,12 +146,13 @@ def _read(client: RegistryClient, repository: str, digest: str, offset: int, end
     """A blob from one byte to another.
 
     Raises:
-        Unavailable: there is none, or it broke off.
+        NotFound
+        Unavailable: it broke off.
     """
     wanted = {"Range": f"bytes={offset}-{end - 1}", "Accept-Encoding": "identity"}
     response = client.transport.get(f"/v2/{repository}/blobs/{digest}", f"repository:{repository}:pull", headers=wanted)
     if response is None:
-        raise Unavailable(f"{client.transport.name} has no blob {digest} in {repository}")
+        raise NotFound(f"{client.transport.name} has no blob {digest} in {repository}")
     with response:
         skipped = 0 if response.status_code == 206 else offset  # who knows no ranges sends all of it
         at = offset - skipped

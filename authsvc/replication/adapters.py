@@ -86,7 +86,7 @@ class Plain:
     def holds_blob(self, repository: str, digest: str) -> bool:
         return self.client.blob_size(repository, digest) is not None
 
-    def siblings(self, digest: str) -> Sequence[str]:
+    def siblings(self, repository: str, digest: str) -> Sequence[str]:
         return ()
 
     def prepare(self, repository: str, *, public: bool) -> None:
@@ -175,7 +175,7 @@ class Harbor(Plain):
         there = {tag: _text(row, "digest") for row in rows for tag in _names(row, "tags")}
         return {tag: there[tag] for tag in wanted if tag in there}
 
-    def siblings(self, digest: str) -> Sequence[str]:
+    def siblings(self, repository: str, digest: str) -> Sequence[str]:
         rows = self._json(f"/repositories?q={quote(f'blob_digest={digest}')}&page=1&page_size=1")
         return [name for row in _objects(rows) if names.is_repository(name := _text(row, "name"))]
 

@@ -33,12 +33,13 @@ class Pace:
     def passed(self, size: int) -> None:
         """So many bytes went through: rest, if that was too fast."""
         self.total += size
-        self._look()
+        self.look()
         while self.speed and (ahead := self.total / self.speed - (time.monotonic() - self._begun)) > 0:
             time.sleep(min(ahead, _PULSE))
-            self._look()
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Between two things that take a moment."""
         if time.monotonic() - self._looked >= _PULSE:
             self._looked = time.monotonic()
             self.keep_going()
@@ -72,7 +73,7 @@ class Copier:
             self.log(f"put {self.repository}{'@' if reference == digest else ':'}{reference} {digest}")
 
     def _read(self, digest: str) -> tuple[Manifest, Content]:
-        self.pace.keep_going()
+        self.pace.look()
         content = self.source.client.manifest(self.source_repository, digest)
         if content is None:
             raise NotFound(f"{self.source.client.transport.name} has no {self.source_repository}@{digest} any more")
@@ -98,10 +99,12 @@ class Copier:
                 self._bring(blob)
 
     def _bring(self, blob: Descriptor) -> None:
-        self.pace.keep_going()
+        self.pace.look()
         if self.destination.holds_blob(self.repository, blob.digest):
             return
-        elsewhere = next((name for name in self.destination.siblings(blob.digest) if name != self.repository), "")
+        elsewhere = next(
+            (name for name in self.destination.siblings(self.repository, blob.digest) if name != self.repository), ""
+        )
         way = Way(
             self.source.client,
             self.source_repository,

@@ -47,8 +47,8 @@ class Destination(Protocol):
     def holds_blob(self, repository: str, digest: str) -> bool:
         """Whether a blob is there, and will stay until it is needed."""
 
-    def siblings(self, digest: str) -> Sequence[str]:
-        """Other repositories there that hold a blob, if that is known; only a few of them."""
+    def siblings(self, repository: str, digest: str) -> Sequence[str]:
+        """Other repositories there that hold a blob, and from which this one may have it; a few of those that are known."""
 
     def prepare(self, repository: str, *, public: bool) -> None:
         """Make the project that a repository belongs to, if there is none, and if there are such things.

@@ -30,8 +30,8 @@ def hear(entry: Entry) -> None:
     """What is audited, in its transaction."""
     if entry.resource_type != "artifact" or not entry.succeeded or entry.operation not in ("create", "delete"):
         return
+    name, tag, digest = named(entry)
     for policy in service.listening():
-        name, tag, digest = named(entry)
         if not rules.choice(policy.filters).repository(name):
             continue
         if entry.operation == "create":

@@ -6,7 +6,6 @@ So quotas, immutable tags, read-only mode, the audit log and webhooks are as wit
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Select, select
@@ -20,7 +19,6 @@ from authsvc.core import names
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import Conflict
 from authsvc.core.patterns import matches
-from authsvc.core.versioning import VersionReader
 from authsvc.distribution.client import Content, RegistryClient
 from authsvc.distribution.manifest import Manifest
 from authsvc.gate.copies import Hand
@@ -42,11 +40,15 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class Local:
-    """Both ends can be this: `writer` is of this process."""
+    """Both ends can be this: `writer` and `snapshots` are of this process."""
 
-    client: RegistryClient
     writer: Writer
+    snapshots: Snapshots
     who: Principal = field(default_factory=lambda: operator(ACTOR))
+
+    @property
+    def client(self) -> RegistryClient:
+        return self.writer.client
 
     # -- source ----------------------------------------------------------------------------------------------------
 
@@ -92,11 +94,12 @@ class Local:
             project = projects.find_ref(names.project_of(repository), is_name=True)
             return project is not None and project.public
 
-    def siblings(self, digest: str) -> Sequence[str]:
-        with reading():
-            return db.session.scalars(_holders(digest).limit(_FEW)).all()
-
     # -- destination -----------------------------------------------------------------------------------------------
+
+    def siblings(self, repository: str, digest: str) -> Sequence[str]:
+        """Of the same project: whoever names a digest elsewhere is given no layer of others for it."""
+        with reading():
+            return db.session.scalars(_holders(self._project(repository).id, digest).limit(_FEW)).all()
 
     def tags(self, repository: str, wanted: Collection[str]) -> Mapping[str, str]:
         with reading():
@@ -136,8 +139,7 @@ class Local:
             quota.require_room(self._project(repository), {blob.digest: blob.size for blob in manifest.stored})
 
     def put(self, repository: str, reference: str, manifest: Manifest, content: Content) -> None:
-        with self._hand(repository) as hand:
-            hand.put(repository, reference, manifest, content.data)
+        self._hand(repository).put(repository, reference, manifest, content.data)
 
     def delete(self, repository: str, reference: str, choice: Choice) -> str:
         with reading():
@@ -149,19 +151,13 @@ class Local:
                 kept = [tag for tag in artifacts.tags_on([found]) if not choice.tag(tag)] if found else []
                 if kept:
                     return f"{repository}@{reference} stays, since it is tagged {kept[0]} there"
-        with self._hand(repository) as hand:
-            hand.delete(repository, reference)
+        self._hand(repository).delete(repository, reference)
         return ""
 
-    @contextmanager
-    def _hand(self, repository: str) -> Iterator[Hand]:
+    def _hand(self, repository: str) -> Hand:
         with reading():
             project = self._project(repository).ref
-        reader = VersionReader(db.engine)
-        try:
-            yield Hand(self.writer, self.who, project, Snapshots(reader).current())
-        finally:
-            reader.close()
+        return Hand(self.writer, self.who, project, self.snapshots.current())
 
     def _project(self, repository: str) -> Project:
         return projects.get_by_name(names.project_of(repository))
@@ -201,8 +197,9 @@ def _labels(rows: Sequence[Artifact]) -> dict[int, frozenset[str]]:
     return {artifact_id: frozenset(named) for artifact_id, named in found.items()}
 
 
-def _holders(digest: str) -> Select[str]:
-    """The repositories in which something needs a blob, by their names."""
-    needing = select(ArtifactBlob.artifact_id).join(Blob, Blob.id == ArtifactBlob.blob_id).where(Blob.digest == digest)
-    holding = select(Artifact.repository_id).where(Artifact.id.in_(needing))
+def _holders(project_id: int, digest: str) -> Select[str]:
+    """The repositories of a project in which something needs a blob, by their names."""
+    needing = select(ArtifactBlob.artifact_id).join(Blob, Blob.id == ArtifactBlob.blob_id)
+    here = needing.where(Blob.digest == digest, ArtifactBlob.project_id == project_id)
+    holding = select(Artifact.repository_id).where(Artifact.id.in_(here))
     return select(Repository.name).where(Repository.id.in_(holding)).order_by(Repository.id)

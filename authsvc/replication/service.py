@@ -26,6 +26,7 @@ from authsvc.replication.rules import EVENT_BASED, SCHEDULED
 # Harbor's queue, of what copies; and ours, of what looks for what is to be copied: one task of it begins each execution.
 KIND, PLAN = "REPLICATION", "REPLICATION_PLAN"
 COPY, DELETION = "copy", "deletion"
+COUNTED = frozenset({"artifacts", "equal", "deletions", "deleted"})  # what an execution says of itself in numbers
 SKIPPED = "skipped: the one before has not ended"
 _LONGEST_NAME = 255
 
@@ -174,15 +175,17 @@ def start(policy_id: int, _params: Mapping[str, Any]) -> object:
 
 
 def proof(execution: Execution) -> str:
-    """What a run found to be equal at both ends, in a sentence; "" while it goes on, or if it looked at nothing."""
+    """What a run found to be equal at both ends, or has deleted, in a sentence; "" while it goes on, or if it did neither."""
     said = execution.extra_attrs
-    if execution.end_time is None or "artifacts" not in said:
+    if execution.end_time is None or COUNTED.isdisjoint(said):
         return ""
-    excepted = rules.excepted(said.get("excepted", []))
-    equal = (
-        f"{said.get('equal', 0)} of {said['artifacts']} artifacts equal by digest at {execution.end_time:%Y-%m-%d %H:%M:%S} UTC"
+    moment = f"{execution.end_time:%Y-%m-%d %H:%M:%S} UTC"
+    found = (
+        [f"{said.get('equal', 0)} of {said['artifacts']} artifacts equal by digest at {moment}"] if "artifacts" in said else []
     )
-    return f"{equal}; except: {excepted}" if excepted else equal
+    found += [f"{said['deleted']} of {said['deletions']} deletions made at {moment}"] if "deletions" in said else []
+    excepted = rules.excepted(said.get("excepted", []))
+    return "; ".join([*found, *([f"except: {excepted}"] if excepted else [])])
 
 
 def _require_free(name: str) -> None:

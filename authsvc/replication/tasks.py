@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from authsvc.authn.snapshot import Snapshots
 from authsvc.core import names
 from authsvc.core.db import db, reading, transaction
 from authsvc.core.errors import BadRequest, DomainError, Unavailable
+from authsvc.core.versioning import VersionReader
 from authsvc.distribution import stores
 from authsvc.gate.checks import Checks
 from authsvc.gate.writes import Writer
@@ -111,25 +113,29 @@ def _terms(context: JobContext) -> Terms | None:
             return None
         other: Registry = registries.get(policy.source_id or policy.destination_id or 0)
         return Terms(
-            rules.choice(policy.filters),
-            Naming(policy.namespace, policy.replace_count),
-            registries.remote_of(other),
-            f"registry {other.name}",
-            policy.source_id is None,
-            policy.destination_id or providers.LOCAL,
-            policy.override,
-            max(0, policy.speed) * 1024,
-            CHUNK if policy.copy_by_chunk else 0,
+            choice=rules.choice(policy.filters),
+            naming=Naming(policy.namespace, policy.replace_count),
+            other=registries.remote_of(other),
+            name=f"registry {other.name}",
+            from_here=policy.source_id is None,
+            destination=policy.destination_id or providers.LOCAL,
+            override=policy.override,
+            speed=max(0, policy.speed) * 1024,
+            chunk=CHUNK if policy.copy_by_chunk else 0,
         )
 
 
 @contextmanager
 def _ends(context: JobContext, checks: Checks, terms: Terms) -> Iterator[tuple[Source, Destination]]:
     writer = Writer(context.registry, checks, stores.directory(stores.of(context.settings)))
-    local = Local(context.registry, writer)
-    with remote.opened(terms.other, context.settings.outgoing_allow, terms.name) as opened:
-        there = adapter(opened)
-        yield (local, there) if terms.from_here else (there, local)
+    reader = VersionReader(db.engine)
+    local = Local(writer, Snapshots(reader))
+    try:
+        with remote.opened(terms.other, context.settings.outgoing_allow, terms.name) as opened:
+            there = adapter(opened)
+            yield (local, there) if terms.from_here else (there, local)
+    finally:
+        reader.close()
 
 
 def _chosen(context: JobContext, source: Source, terms: Terms) -> Iterator[tuple[str, Iterable[Found]]]:
@@ -179,11 +185,12 @@ def run(context: JobContext, checks: Checks) -> dict[str, Any]:
     terms = _terms(context)
     if terms is None:
         return {}
-    items = [Item.from_json(said) for said in context.payload["items"]]
+    items, is_deletion = [Item.from_json(said) for said in context.payload["items"]], context.payload["operation"] == DELETION
     with _ends(context, checks, terms) as (source, destination):
         work = _Work(context, terms, source, destination, context.payload["source"], context.payload["target"])
-        failed = work.delete(items) if context.payload["operation"] == DELETION else work.copy(items)
-    outcome = _outcome(items, failed)
+        failed = work.delete(items) if is_deletion else work.copy(items)
+    done = len(items) - len(failed)
+    outcome = _outcome(items, failed) | ({"deletions": len(items), "deleted": done} if is_deletion else {"equal": done})
     if failed:
         with transaction():
             ended(context, outcome)
@@ -195,7 +202,6 @@ def _outcome(items: Sequence[Item], failed: Mapping[str, str]) -> dict[str, Any]
     """`done` and `failed`: (tag or "", digest) of some."""
     named = [(item.digest in failed, (next(iter(item.tags), ""), item.digest)) for item in items]
     return {
-        "equal": len(items) - len(failed),
         "excepted": list(failed.values())[:_SHOWN],
         "done": [one for is_failed, one in named if not is_failed][:_SHOWN],
         "failed": [one for is_failed, one in named if is_failed][:_SHOWN],
@@ -213,7 +219,7 @@ def note(context: JobContext, result: Mapping[str, Any]) -> None:
     """Let the execution sum up what its tasks found; in the transaction in which they end."""
 
     def summed(said: Mapping[str, Any]) -> dict[str, Any]:
-        numbers = {name: said.get(name, 0) + result.get(name, 0) for name in ("artifacts", "equal")}
+        numbers = {name: said.get(name, 0) + result[name] for name in service.COUNTED if name in result}
         return {**said, **numbers, "excepted": [*said.get("excepted", ()), *result.get("excepted", ())][:_SHOWN]}
 
     jobs.change(context.execution_id, summed)

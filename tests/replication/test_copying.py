@@ -158,6 +158,19 @@ def test_what_one_repository_has_is_mounted_from_there(pair: Pair) -> None:
     assert pair.log(said["id"]).count(f"mounted {digest_of(layer)} from {pair.project}-back/") == 1
 
 
+def test_a_layer_of_another_project_is_given_to_nobody_who_names_its_digest(pair: Pair) -> None:
+    """A registry may name what it does not have; here it is that of somebody else."""
+    pair.world.project(f"{pair.project}-other", 1)
+    pair.push(pair.here, f"{pair.project}-other/app", "v1", "private")
+    pair.push(pair.far, pair.repository, "v1", "private")
+    with between(pair.far) as proxy:
+        pair.move(proxy.url)
+        proxy.rule = lambda method, path, number: (404, {}) if method == "GET" and "/blobs/" in path else None
+        said = pair.run(pair.policy(pull=True))
+    assert (said["status"], pair.artifacts(pair.repository)) == ("Failed", {})
+    assert "has no blob sha256:" in said["status_text"]
+
+
 @pytest.mark.parametrize("rule", ["quota", "immutable"])
 def test_one_that_is_not_taken_holds_up_no_other(pair: Pair, rule: str) -> None:
     """And the reason is the one that a client would be told."""
