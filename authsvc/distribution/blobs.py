@@ -18,7 +18,8 @@ from authsvc.core.errors import NotFound, Unavailable
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.transport import FAILURES, Refused
 
-_PIECE = 256 * 1024
+PIECE = 256 * 1024
+_END = 900.0  # seconds for the end of an upload, at which a registry looks at everything again
 _TRIES = 5  # of one blob, on either side
 _PAUSE = 2.0  # seconds between two of them
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
@@ -26,8 +27,8 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One blob of `size` bytes from a repository to a repository. `passed` is called with each so many bytes, and may take its
-    time; `chunk`: bytes of one request, 0 for all in one."""
+    """One blob of `size` bytes from a repository to a repository. `passed` is called after each `piece` (of so many bytes
+    at most), and may take its time; `chunk`: bytes of one request, 0 for all in one."""
 
     source: RegistryClient
     source_repository: str
@@ -37,6 +38,7 @@ class Way:
     size: int
     passed: Callable[[int], None] = lambda _bytes: None
     chunk: int = 0
+    piece: int = PIECE
     pause: float = _PAUSE
 
     def carry(self, mount_from: str = "") -> bool:
@@ -89,7 +91,7 @@ class Way:
                     raise
                 offset = reached
         separator = "&" if "?" in upload else "?"
-        self._write("PUT", f"{upload}{separator}digest={self.digest}", 201, data=b"")
+        self._write("PUT", f"{upload}{separator}digest={self.digest}", 201, data=b"", patience=_END)
 
     def _progress(self, upload: str) -> tuple[str, int]:
         """Where an upload goes on, and at which byte.
@@ -106,7 +108,7 @@ class Way:
         left = _TRIES
         while offset < end:
             try:
-                for piece in _read(self.source, self.source_repository, self.digest, offset, end):
+                for piece in read(self.source, self.source_repository, self.digest, offset, end, self.piece):
                     offset += len(piece)
                     yield piece
                     self.passed(len(piece))
@@ -142,8 +144,8 @@ class _Body:
         return self._pieces
 
 
-def _read(client: RegistryClient, repository: str, digest: str, offset: int, end: int) -> Iterator[bytes]:
-    """A blob from one byte to another.
+def read(client: RegistryClient, repository: str, digest: str, offset: int, end: int, size: int = PIECE) -> Iterator[bytes]:
+    """A blob from one byte to another, in pieces of at most `size` bytes.
 
     Raises:
         NotFound
@@ -157,7 +159,7 @@ def _read(client: RegistryClient, repository: str, digest: str, offset: int, end
         skipped = 0 if response.status_code == 206 else offset  # who knows no ranges sends all of it
         at = offset - skipped
         try:
-            for piece in response.iter_content(_PIECE):
+            for piece in response.iter_content(size):
                 kept = piece[max(0, offset - at) : max(0, end - at)]
                 at += len(piece)
                 if kept:

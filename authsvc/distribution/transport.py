@@ -19,7 +19,7 @@ from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.observability import tracing
 
-_TIMEOUT = (3, 30)  # seconds to connect, seconds between bytes
+_CONNECT, _SILENT = 3, 30  # seconds to connect, and between bytes
 # ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
 _NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', re.IGNORECASE)
 _SENT_ON = frozenset({301, 302, 303, 307, 308})
@@ -94,8 +94,9 @@ class Transport:
         data: bytes | Iterable[bytes] | None = None,
         media_type: str = "",
         headers: Mapping[str, str] | None = None,
+        patience: float = _SILENT,
     ) -> requests.Response:
-        """Whatever is answered; a blob that is stored elsewhere is read there.
+        """Whatever is answered, within `patience` seconds; a blob that is stored elsewhere is read there.
 
         Raises:
             Unavailable: nobody answers.
@@ -105,7 +106,7 @@ class Transport:
         sent = own | {"Authorization": self._authorization(scope), "Accept": accept}
         if media_type:
             sent["Content-Type"] = media_type
-        response = self._request(method, self.url + path, sent, data)
+        response = self._request(method, self.url + path, sent, data, patience)
         if response.status_code in _SENT_ON and method in ("GET", "HEAD") and "Location" in response.headers:
             response.close()
             # To where it stores its blobs, by an address that needs no credential; ours is not for others.
@@ -125,8 +126,10 @@ class Transport:
         target = urlsplit(urljoin(self.url, response.headers.get("Location", "")))
         return f"{target.path}?{target.query}" if target.query else target.path
 
-    def _request(self, method: str, url: str, headers: dict[str, str], data: Any = None) -> requests.Response:
-        how: dict[str, Any] = {"timeout": _TIMEOUT, "stream": method == "GET", "allow_redirects": False}
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], data: Any = None, patience: float = _SILENT
+    ) -> requests.Response:
+        how: dict[str, Any] = {"timeout": (_CONNECT, patience), "stream": method == "GET", "allow_redirects": False}
         headers = {name: value for name, value in headers.items() if value}
         with tracing.asking(f"registry {method}", url_path=urlsplit(url).path):
             try:

@@ -125,5 +125,5 @@ def get_registry_info(id: int) -> Any:  # noqa: A002
         "type": kind,
         "supported_resource_filters": providers.filters(kind),
         "supported_triggers": providers.triggers(local=id == providers.LOCAL),
-        "supported_copy_by_chunk": False,
+        "supported_copy_by_chunk": kind == providers.HARBOR,
     }

@@ -25,6 +25,7 @@ from authsvc.replication.rules import Choice, Found, literal_names
 T = TypeVar("T")
 _AT_ONCE = 8  # questions to one registry
 _PAGE = 100
+_MOST_PAGES = 100_000
 _MANY = 100  # tags: from here on it is faster to read the list of all
 _COSIGN = ("sig", "att", "sbom")
 
@@ -204,12 +205,13 @@ class Harbor(Plain):
         return ""
 
     def _list(self, path: str) -> Iterator[dict[str, Any]]:
-        separator, page = "&" if "?" in path else "?", 1
-        while rows := _objects(self._json(f"{path}{separator}page={page}&page_size={_PAGE}")):
+        separator = "&" if "?" in path else "?"
+        for page in range(1, _MOST_PAGES):
+            rows = _objects(self._json(f"{path}{separator}page={page}&page_size={_PAGE}"))
             yield from rows
             if len(rows) < _PAGE:
                 return
-            page += 1
+        raise Unavailable(f"{self.client.transport.name} comes to no end with {path.partition('?')[0]}")
 
     def _json(self, path: str) -> Any:
         """What a GET answers; None for a 404."""
@@ -231,15 +233,14 @@ class DockerHub(Plain):
     def repositories(self, pattern: str) -> Iterable[str]:
         named = literal_names(pattern)
         if named is not None:
-            return [name if "/" in name else f"library/{name}" for name in named]
+            return named
         accounts = literal_names(pattern.partition("/")[0])
         if accounts is None:
             raise BadRequest("of Docker Hub only the repositories of an account can be listed: let the name begin with one")
         return [name for account in accounts for name in self._of(account)]
 
     def _of(self, account: str) -> Iterator[str]:
-        page = 1
-        while True:
+        for page in range(1, _MOST_PAGES):
             response = self._opened.api.get(f"/v2/repositories/{quote(account)}/?page={page}&page_size={_PAGE}", "")
             said = self._opened.api.json_of(response) if response is not None else None
             if not isinstance(said, dict):
@@ -247,7 +248,7 @@ class DockerHub(Plain):
             yield from (f"{account}/{_text(row, 'name')}" for row in _objects(said.get("results")))
             if not said.get("next"):
                 return
-            page += 1
+        raise Unavailable(f"{self.client.transport.name} comes to no end with the repositories of {account}")
 
 
 _ADAPTERS: dict[str, type[Plain]] = {providers.HARBOR: Harbor, providers.DOCKER_HUB: DockerHub}

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from authsvc.core.errors import BadRequest, NotFound
-from authsvc.distribution.blobs import Way
+from authsvc.distribution.blobs import PIECE, Way
 from authsvc.distribution.client import Content
 from authsvc.distribution.manifest import FOREIGN, Descriptor, Manifest, ManifestInvalid, parse
+from authsvc.distribution.transport import Refused
 from authsvc.replication.ends import Destination, Source
 
 CHUNK = 10 * 1024 * 1024  # bytes; Harbor's
@@ -29,6 +30,11 @@ class Pace:
     total: int = 0
     _begun: float = field(default_factory=time.monotonic)
     _looked: float = field(default_factory=time.monotonic)
+
+    @property
+    def piece(self) -> int:
+        """How many bytes may pass at once: no more than a second's, or whoever waits for them takes us for dead."""
+        return min(PIECE, self.speed) if self.speed else PIECE
 
     def passed(self, size: int) -> None:
         """So many bytes went through: rest, if that was too fast."""
@@ -69,8 +75,16 @@ class Copier:
         if not self.destination.held(self.repository, [digest]):
             self._bring_parts(manifest, _DEEPEST)
         for reference in tags or (digest,):
-            self.destination.put(self.repository, reference, manifest, content)
+            self._put(reference, manifest, content)
             self.log(f"put {self.repository}{'@' if reference == digest else ':'}{reference} {digest}")
+
+    def _put(self, reference: str, manifest: Manifest, content: Content) -> None:
+        """What took long to come may miss a part by now, which was collected there as nobody needed it yet."""
+        try:
+            self.destination.put(self.repository, reference, manifest, content)
+        except Refused:
+            self._bring_parts(manifest, _DEEPEST)
+            self.destination.put(self.repository, reference, manifest, content)
 
     def _read(self, digest: str) -> tuple[Manifest, Content]:
         self.pace.look()
@@ -92,7 +106,7 @@ class Copier:
             if digest not in there:
                 child, content = self._read(digest)
                 self._bring_parts(child, levels - 1)
-                self.destination.put(self.repository, digest, child, content)
+                self._put(digest, child, content)
                 self.log(f"put {self.repository}@{digest}")
         for blob in manifest.blobs:
             if blob.media_type not in FOREIGN:
@@ -114,6 +128,7 @@ class Copier:
             blob.size,
             self.pace.passed,
             self.chunk,
+            self.pace.piece,
         )
         begun = time.monotonic()
         if way.carry(elsewhere):

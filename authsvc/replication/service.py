@@ -67,7 +67,7 @@ def create(actor: str, wanted: Wanted) -> ReplicationPolicy:
 
 
 def update(actor: str, policy: ReplicationPolicy, wanted: Wanted) -> None:
-    """All of it anew; executions that run go on by what it was.
+    """All of it anew; what waits goes by it, too.
 
     Raises:
         BadRequest, Conflict: as for `create`.

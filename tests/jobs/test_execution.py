@@ -70,6 +70,31 @@ def test_a_task_runs_with_its_payload_and_says_how_it_went(app: Any, settings: S
     assert not runner(settings, run).run_next(REGISTRY)
 
 
+def test_what_takes_a_moment_never_waits_for_what_takes_hours(app: Any, settings: Settings) -> None:
+    """However many of those wait, and however long they have."""
+    long = launch(tasks=60)
+    with transaction():
+        short = jobs.launch("SHORT", MANUAL).id
+    kinds = {"TEST": Job(say_x, exclusive=False, lasting=True), "SHORT": Job(say_x)}
+    quick = Runner(kinds, settings, "w:0", is_quick=True)
+    assert quick.run_next(REGISTRY)
+    assert (status(short), status(long)) == (SUCCESS, PENDING)
+    assert not quick.run_next(REGISTRY)
+    assert Runner(kinds, settings, "w:1").run_next(REGISTRY)
+    assert status(long) == RUNNING
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(None, 10, 60), (600, 590, 660), (10**9, 3590, 3660)])
+def test_who_is_asked_to_wait_waits_within_reason(app: Any, settings: Settings, asked: int | None, least: int, most: int) -> None:
+    def run(_context: JobContext) -> dict[str, Any]:
+        raise Unavailable("not now", retry_after=asked)
+
+    execution_id = launch()
+    assert runner(settings, run, attempts=3).run_next(REGISTRY)
+    due_in = (the_task(execution_id).due_at - utcnow()).total_seconds()
+    assert least < due_in < most
+
+
 def test_an_execution_is_what_its_tasks_are(app: Any, settings: Settings) -> None:
     def run(context: JobContext) -> dict[str, Any]:
         if context.payload["number"] == 1:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from authsvc.core.db import db
 from authsvc.distribution import blobs
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_MANIFEST
+from authsvc.distribution.transport import Refused
 from authsvc.jobs.models import Execution
 from authsvc.replication import copying
 from authsvc.replication.copying import Pace
+from authsvc.replication.local import Local
 from tests.replication.conftest import Pair
 from tests.support.between import between
 from tests.support.registry import CONFIG_TYPE, LAYER_TYPE, PlainRegistry
@@ -185,6 +189,48 @@ def test_no_faster_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(looked) == 5, "and whoever wants to stop it need not wait"
 
 
+def test_a_slow_copy_keeps_both_ends_awake(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pieces of less than a second each; and for the end of an upload it waits as long as that takes."""
+    monkeypatch.setattr("authsvc.replication.copying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("authsvc.replication.copying.time.monotonic", itertools.count(0, 100).__next__)
+    large(pair.far, pair.repository, "v1")
+    pieces: list[int] = []
+    waited: list[tuple[str, float]] = []
+    passed, send = Pace.passed, requests.Session.request
+
+    def noted(session: requests.Session, method: str, url: str, **how: Any) -> requests.Response:
+        waited.append((f"{method} {url}", how["timeout"][1]))
+        return send(session, method, url, **how)
+
+    def passing(pace: Pace, size: int) -> None:
+        pieces.append(size)
+        passed(pace, size)
+
+    monkeypatch.setattr(Pace, "passed", passing)
+    monkeypatch.setattr(requests.Session, "request", noted)
+    said = pair.run(pair.policy(pull=True, speed=64))
+    assert said["status"] == "Succeed", pair.log(said["id"])
+    assert max(pieces) <= 64 * 1024
+    ends = [seconds for what, seconds in waited if what.startswith("PUT") and "/blobs/uploads/" in what]
+    assert (len(ends), min(ends)) == (2, 900)
+
+
+def test_a_part_that_is_collected_while_the_rest_comes_is_brought_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = large(pair.far, pair.repository, "v1")
+    refused: list[str] = []
+    put = Local.put
+
+    def missing(local: Local, repository: str, reference: str, *what: Any) -> None:
+        if not refused:
+            refused.append(reference)
+            raise Refused(404, b"blob unknown to registry")
+        put(local, repository, reference, *what)
+
+    monkeypatch.setattr(Local, "put", missing)
+    said = pair.run(pair.policy(pull=True))
+    assert (said["status"], refused, pair.artifacts(pair.repository)) == ("Succeed", ["v1"], {"v1": digest})
+
+
 def test_a_policy_that_goes_takes_its_history_along(pair: Pair) -> None:
     pair.push(pair.here, pair.repository, "v1")
     policy = pair.policy()
@@ -204,6 +250,6 @@ def test_a_registry_that_knows_no_ranges_is_read_from_its_beginning(pair: Pair) 
     layer = json.loads(manifest.data)["layers"][0]
     get = source.transport.get
     source.transport.get = lambda path, scope, accept="*/*", headers=None: get(path, scope, accept)  # type: ignore[method-assign]
-    read = b"".join(blobs._read(source, pair.repository, layer["digest"], 1_000_001, 2_000_000))
+    read = b"".join(blobs.read(source, pair.repository, layer["digest"], 1_000_001, 2_000_000))
     assert read == (pair.repository.encode() * LARGE)[1_000_001:2_000_000]
     assert urlsplit(source.transport.url).scheme == "http"
