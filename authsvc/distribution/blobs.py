@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from requests import Response
 
+from authsvc.core import attended
 from authsvc.core.errors import NotFound, Unavailable
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.transport import FAILURES, Refused
@@ -90,8 +91,8 @@ class Way:
                 if reached <= offset:
                     raise
                 offset = reached
-        separator = "&" if "?" in upload else "?"
-        self._write("PUT", f"{upload}{separator}digest={self.digest}", 201, data=b"", patience=_END)
+        closing = f"{upload}{'&' if '?' in upload else '?'}digest={self.digest}"
+        attended.each(lambda path: self._write("PUT", path, 201, data=b"", patience=_END), [closing], lambda: self.passed(0))
 
     def _progress(self, upload: str) -> tuple[str, int]:
         """Where an upload goes on, and at which byte.

@@ -83,13 +83,19 @@ def plan(context: JobContext, checks: Checks) -> dict[str, Any]:
     with _ends(context, checks, terms) as (source, destination):
         for repository, chosen in _chosen(context, source, terms):
             context.keep_going()
+            wanted = planning.items(chosen)
             try:
                 target = terms.name_there(repository)
-            except BadRequest as error:
-                excepted.append(error.message)
+                if wanted:  # who asks a Harbor about a project that is not there is told that he may not
+                    destination.prepare(target, public=source.is_public(repository))
+            except Unavailable:
+                raise
+            except DomainError as error:
+                excepted += [error.message] if wanted else []
+                looked += len(wanted)
                 context.log(f"{repository} is left out: {error.message}")
                 continue
-            compared = planning.compare(destination, target, planning.items(chosen), override=terms.override)
+            compared = planning.compare(destination, target, wanted, override=terms.override)
             ours = begun.get(repository)
             if ours is None:
                 _begin(context, terms, repository, target, compared.lacking)
@@ -132,7 +138,7 @@ def _ends(context: JobContext, checks: Checks, terms: Terms) -> Iterator[tuple[S
     local = Local(writer, Snapshots(reader))
     try:
         with remote.opened(terms.other, context.settings.outgoing_allow, terms.name) as opened:
-            there = adapter(opened)
+            there = adapter(opened, Pace(context.keep_going).look)
             yield (local, there) if terms.from_here else (there, local)
     finally:
         reader.close()
@@ -236,9 +242,6 @@ class _Work:
 
     def copy(self, items: Sequence[Item]) -> dict[str, str]:
         """What did not get there, by its digest, and why."""
-        public = self.source.is_public(self.repository)
-        if unprepared := self._each(items[:1], lambda _: self.destination.prepare(self.target, public=public)):
-            return {item.digest: next(iter(unprepared.values())) for item in items}
         pace = Pace(self.context.keep_going, self.terms.speed)
         copier = Copier(self.source, self.repository, self.destination, self.target, pace, self.context.log, self.terms.chunk)
         before = planning.compare(self.destination, self.target, items, override=True)

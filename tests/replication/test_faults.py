@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from authsvc.core import attended
 from authsvc.core.db import db
+from authsvc.core.errors import Unavailable
 from authsvc.distribution import blobs
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.distribution.transport import Refused
+from authsvc.jobs import queue
 from authsvc.jobs.models import Execution
 from authsvc.replication import copying
 from authsvc.replication.copying import Pace
@@ -22,6 +26,7 @@ from authsvc.replication.local import Local
 from tests.replication.conftest import Pair
 from tests.support.between import between
 from tests.support.registry import CONFIG_TYPE, LAYER_TYPE, PlainRegistry
+from tests.support.waiting import eventually
 
 LARGE = 3 * 1024 * 1024
 
@@ -213,6 +218,52 @@ def test_a_slow_copy_keeps_both_ends_awake(pair: Pair, monkeypatch: pytest.Monke
     assert max(pieces) <= 64 * 1024
     ends = [seconds for what, seconds in waited if what.startswith("PUT") and "/blobs/uploads/" in what]
     assert (len(ends), min(ends)) == (2, 900)
+
+
+def test_whoever_waits_for_a_slow_registry_is_not_taken_for_dead(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it looks at a large layer once more, or is asked about many tags, the task is kept."""
+    monkeypatch.setattr("authsvc.core.attended._PULSE", 0.01)
+    monkeypatch.setattr(copying, "_PULSE", 0.0)
+    large(pair.far, pair.repository, "v1")
+    renewals: list[int] = []
+    renew = queue.renew
+
+    def renewed(task_id: int, *what: Any, **how: Any) -> None:
+        renew(task_id, *what, **how)
+        renewals.append(task_id)
+
+    def rule(method: str, path: str, _number: int) -> None:
+        if (method == "PUT" and "/uploads/" in path) or (method == "HEAD" and "/manifests/" in path):
+            before = len(renewals)
+            eventually(lambda: len(renewals) > before)
+
+    monkeypatch.setattr(queue, "renew", renewed)
+    with between(pair.far) as proxy:
+        pair.move(proxy.url)
+        proxy.rule = rule
+        there = pair.policy(pull=True)
+        assert pair.run(there)["status"] == "Succeed"
+        pair.push(pair.here, pair.repository, "v2", "two")
+        said = pair.run(pair.policy())
+    assert said["status"] == "Succeed", pair.log(said["id"])
+
+
+def test_of_many_questions_the_first_that_fails_ends_it() -> None:
+    asked: list[int] = []
+    released = threading.Event()
+
+    def ask(number: int) -> int:
+        asked.append(number)
+        if number == 0:
+            raise Unavailable("nobody answers")
+        released.wait(60)
+        return number
+
+    with pytest.raises(Unavailable):
+        attended.each(ask, range(1000), lambda: None, at_once=4)
+    released.set()
+    assert len(asked) < 20
+    assert attended.each(str, range(5), lambda: None, at_once=3) == ["0", "1", "2", "3", "4"]
 
 
 def test_a_part_that_is_collected_while_the_rest_comes_is_brought_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
