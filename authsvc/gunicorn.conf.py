@@ -3,7 +3,7 @@
 from typing import Any
 
 worker_class = "gthread"
-threads = 12  # most of which may wait for a password to be looked at, or for a directory
+threads = 24  # half of which may carry what proxy caches fetch, most others wait for a password to be looked at, or a directory
 preload_app = True  # loaded once, shared by the workers; nothing connects before the fork
 timeout = 60
 graceful_timeout = 30

@@ -27,6 +27,7 @@ from authsvc.projects import members
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.principal import Principal
+from authsvc.registries.models import Registry
 from authsvc.repositories import service as repositories
 from authsvc.retention import service as retention
 from authsvc.robots import service as robots
@@ -79,14 +80,22 @@ def place_of(creator: Principal, name: str) -> Iterator[Place]:
         yield place
 
 
-def create_project(creator: Principal, owner_id: int, place: Place, metadata: Mapping[str, str | None] | None = None) -> Project:
-    """A new project, in the caller's transaction.
+def create_project(
+    creator: Principal,
+    owner_id: int,
+    place: Place,
+    metadata: Mapping[str, str | None] | None = None,
+    registry: Registry | None = None,
+) -> Project:
+    """A new project, in the caller's transaction. One that caches the images of a `registry` keeps what was pulled within a week.
 
     Raises:
         BadRequest, Conflict: as `projects.service.create`.
         Unavailable: the place is held no longer.
     """
-    project = projects.create(creator.name, owner_id, place.name, metadata)
+    project = projects.create(creator.name, owner_id, place.name, metadata, registry.id if registry is not None else None)
+    if registry is not None:
+        retention.create(creator.name, project, retention.OF_CACHES)
     journal.finish(place.intent_id)
     return project
 

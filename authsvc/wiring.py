@@ -59,6 +59,10 @@ import authsvc.notification.service
 import authsvc.notification.tasks
 import authsvc.projects.pages
 import authsvc.projects.routes
+import authsvc.proxy_cache.check
+import authsvc.proxy_cache.routes
+import authsvc.proxy_cache.service
+import authsvc.proxy_cache.tasks
 import authsvc.quota.check
 import authsvc.quota.pages
 import authsvc.quota.routes
@@ -167,6 +171,7 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.quota.pages.blueprint,
     authsvc.gate.pages.blueprint,
     authsvc.gate.routes.blueprint,
+    authsvc.proxy_cache.routes.blueprint,
 ]
 
 AUTHENTICATORS = Chain(
@@ -181,17 +186,21 @@ AUTHENTICATORS = Chain(
 # Asked in this order; the first refusal is the answer. Writes of manifests, steps of uploads, reads of manifests.
 GATE_CHECKS: Sequence[WriteCheck] = [
     authsvc.configuration.check.check,
+    authsvc.proxy_cache.check.check,
     authsvc.artifacts.check.check,
     authsvc.immutability.check.check,
     authsvc.quota.check.check,
 ]
 UPLOAD_CHECKS: Sequence[UploadCheck] = [
     authsvc.configuration.check.check,
+    authsvc.proxy_cache.check.check_upload,
     authsvc.artifacts.check.check_blob,
     authsvc.quota.check.check_upload,
 ]
 READ_CHECKS: Sequence[ReadCheck] = []
-CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS)
+CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS, authsvc.proxy_cache.check.is_here)
+# Of what proxy caches bring here themselves.
+CACHE_CHECKS = Checks([check for check in GATE_CHECKS if check is not authsvc.proxy_cache.check.check])
 
 # Told of each operation that is audited, in its transaction.
 HEARERS: Sequence[Hear] = [
@@ -230,6 +239,12 @@ JOBS: dict[str, Job] = {
         attempts=authsvc.replication.tasks.ATTEMPTS,
         start=authsvc.replication.service.start,
         tell=authsvc.replication.tasks.ended,
+    ),
+    authsvc.proxy_cache.service.KIND: Job(
+        partial(authsvc.proxy_cache.tasks.run, checks=CACHE_CHECKS),
+        exclusive=False,
+        lasting=True,
+        attempts=authsvc.proxy_cache.tasks.ATTEMPTS,
     ),
     "RETENTION": Job(
         authsvc.retention.tasks.run,

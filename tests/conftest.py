@@ -46,7 +46,7 @@ OF_DATABASES = frozenset(
 NOT_IN_HALVES = frozenset({"ui", "test_keyless.py", "test_oidc.py"})
 # What takes longest begins first, so that at the end nobody waits for it alone.
 LONGEST = ("test_compose.py", "test_tree.py", "test_load.py")
-ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address")
+ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address", "cache_address")
 
 # No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
 hypothesis_settings.register_profile("tests", deadline=None, derandomize=not THOROUGH, database=None)

@@ -53,6 +53,7 @@ def settings() -> Settings:
         api_address=NOWHERE,
         webhook_address=NOWHERE,
         registry_address=os.environ.get(_REGISTRY, NOWHERE),
+        cache_address=NOWHERE,
         outgoing_allow=("127.0.0.0/8",),
     )
 

@@ -24,7 +24,7 @@ from authsvc.artifacts.schemas import (
 )
 from authsvc.core.api import Blueprint, ListArguments, created, page_of
 from authsvc.core.db import let_go
-from authsvc.core.errors import BadRequest
+from authsvc.core.errors import BadRequest, NotAllowed
 from authsvc.core.names import project_of
 from authsvc.core.query import Exact, filtered, ordered, parse_q
 from authsvc.gate import copies
@@ -141,6 +141,12 @@ def list_artifacts(arguments: dict[str, Any], project_name: str, repository_name
 
 
 def _hand(who: Principal, project: Project) -> copies.Hand:
+    """
+    Raises:
+        NotAllowed: the project holds what another registry has, and nothing else.
+    """
+    if project.registry_id is not None:
+        raise NotAllowed("the operation isn't supported for a proxy project")
     gate: Gate = current_app.extensions["gate"]
     return gate.hand(who, project.ref)
 
@@ -224,9 +230,10 @@ def create_tag(body: dict[str, Any], project_name: str, repository_name: str, re
 @blueprint.delete(f"{PATH}/<reference>/tags/<tag_name>")
 @blueprint.response(200)
 def delete_tag(project_name: str, repository_name: str, reference: str, tag_name: str) -> None:
+    gate: Gate = current_app.extensions["gate"]
     who, project = load(project_name, Action.DELETE, Resource.TAG, is_name=True)
     repository = repositories.get(project, repository_name)
-    copies.delete_tag(_hand(who, project), repository, service.get(repository, reference), tag_name)
+    copies.delete_tag(gate.hand(who, project.ref), repository, service.get(repository, reference), tag_name)
 
 
 @blueprint.get(f"{PATH}/<reference>/accessories")

@@ -62,7 +62,7 @@ def restored(
 
 
 def _beside(settings: Settings, directory: Path) -> Settings:
-    token, api, webhook, registry, https, http = _free_ports(6)
+    token, api, webhook, registry, cache, https, http = _free_ports(7)
     return Settings(
         external_url=f"https://localhost:{https}",
         state_dir=directory / "state",
@@ -72,6 +72,7 @@ def _beside(settings: Settings, directory: Path) -> Settings:
         api_address=f"127.0.0.1:{api}",
         webhook_address=f"127.0.0.1:{webhook}",
         registry_address=f"127.0.0.1:{registry}",
+        cache_address=f"127.0.0.1:{cache}",
         registry_program=settings.registry_program,
         token_service=settings.token_service,
         token_issuer=settings.token_issuer,

@@ -86,6 +86,12 @@ class NotFound(DomainError):
     code = "NOT_FOUND"
 
 
+class NotAllowed(DomainError):
+    """Something that cannot be done to this kind of thing, whoever asks."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
 class Conflict(DomainError):
     """It exists already."""
 

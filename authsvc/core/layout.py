@@ -44,6 +44,11 @@ class Layout:
         return self.root / "secrets"
 
     @property
+    def nginx(self) -> Path:
+        """What nginx keeps for a while."""
+        return self.root / "nginx"
+
+    @property
     def webhook_secret(self) -> Path:
         """What the registry shows the webhook."""
         return self.secrets / "webhook"

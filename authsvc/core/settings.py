@@ -46,6 +46,7 @@ class Settings:
     api_address: str = "127.0.0.1:5102"
     webhook_address: str = "127.0.0.1:5103"
     registry_address: str = "127.0.0.1:5100"
+    cache_address: str = "127.0.0.1:5104"
     registry_program: str = "docker-registry"
     registry_storage: Path | None = None
     registry_storage_file: Path | None = None
@@ -61,6 +62,7 @@ class Settings:
     login_window_seconds: int = 300
     registrations_per_address: int = 10
     reconcile_seconds: int = 900
+    proxy_cache_seconds: int = 60
     gc_grace_seconds: int = 7200
     ldap_reread_seconds: int = 900
     oidc_check_seconds: int = 900
@@ -223,6 +225,7 @@ def _check(settings: Settings) -> None:
 
 _PASSWORD = re.compile(r"(?<!/):[^@/]*@")
 _KEPT = re.compile(r"[1-9]\d{0,3}[dwmy]")
+_LENGTHS = ("credential_cache_seconds", "gc_grace_seconds", "oidc_grace_seconds", "proxy_cache_seconds")
 _LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds", "registrations_per_address")
 
 
@@ -240,7 +243,7 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
     ):
         if getattr(settings, name) < 1:
             yield f"{name} must be at least 1"
-    for name in ("credential_cache_seconds", "gc_grace_seconds", "oidc_grace_seconds", "identity_days", "backup_hours"):
+    for name in (*_LENGTHS, "identity_days", "backup_hours"):
         if getattr(settings, name) < 0:
             yield f"{name} must be at least 0"
     if not 0 <= settings.traces_percent <= 100:
@@ -251,7 +254,7 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
 
 def _not_an_address(settings: Settings) -> Iterator[str]:
     optional = ["metrics_address"] if settings.metrics_address else []
-    for name in ("token_address", "api_address", "webhook_address", "registry_address", *optional):
+    for name in ("token_address", "api_address", "webhook_address", "registry_address", "cache_address", *optional):
         try:
             addresses.parse(getattr(settings, name))
         except ValueError:

@@ -1,8 +1,8 @@
 """Blobs of any size on their way from one registry to another: read and sent in pieces, none of them kept.
 
-What breaks off on the side that is read from goes on where it was (`Range`), unseen by the other side. What breaks off on the
-side that is written to goes on where that registry says it was, if it says so; registry 2.8 does not, and gets it anew.
-Source: OCI distribution spec 1.1, "Pulling blobs", "Pushing blobs", "Mounting a blob from another repository".
+What breaks off on the side that is written to goes on where that registry says it was, if it says so; registry 2.8 does not, and
+gets it anew. Of the other side see `distribution.reading`.
+Source: OCI distribution spec 1.1, "Pushing blobs", "Mounting a blob from another repository".
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from requests import Response
 
 from authsvc.core import attended
-from authsvc.core.errors import NotFound, Unavailable
+from authsvc.core.errors import Unavailable
 from authsvc.distribution.client import RegistryClient
-from authsvc.distribution.transport import FAILURES, Refused
+from authsvc.distribution.reading import PAUSE, PIECE, TRIES, Reading
+from authsvc.distribution.transport import Refused
 
-PIECE = 256 * 1024
 _END = 900.0  # seconds for the end of an upload, at which a registry looks at everything again
-_TRIES = 5  # of one blob, on either side
-_PAUSE = 2.0  # seconds between two of them
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
 
 
@@ -40,7 +38,7 @@ class Way:
     passed: Callable[[int], None] = lambda _bytes: None
     chunk: int = 0
     piece: int = PIECE
-    pause: float = _PAUSE
+    pause: float = PAUSE
 
     def carry(self, mount_from: str = "") -> bool:
         """Bring it there; True if no byte had to be carried, since the target had it in the repository `mount_from`.
@@ -50,7 +48,7 @@ class Way:
             Refused: the target will not have it.
             Unavailable: one of the two does not answer, whatever was tried.
         """
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(TRIES)):
             started = self._start(mount_from)
             if started.status_code == 201:
                 return True
@@ -106,18 +104,8 @@ class Way:
         return self.target.transport.location(said), last + 1 if last else 0  # `0-0` is said of nothing, too
 
     def _pieces(self, offset: int, end: int) -> Iterator[bytes]:
-        left = _TRIES
-        while offset < end:
-            try:
-                for piece in read(self.source, self.source_repository, self.digest, offset, end, self.piece):
-                    offset += len(piece)
-                    yield piece
-                    self.passed(len(piece))
-            except Unavailable:
-                left -= 1
-                if not left:
-                    raise
-                self._rest()
+        reading = Reading(self.source, self.source_repository, self.digest, self.passed, self.piece, self.pause)
+        return reading.between(offset, end)
 
     def _rest(self) -> None:
         self.passed(0)
@@ -143,29 +131,3 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
-
-
-def read(client: RegistryClient, repository: str, digest: str, offset: int, end: int, size: int = PIECE) -> Iterator[bytes]:
-    """A blob from one byte to another, in pieces of at most `size` bytes.
-
-    Raises:
-        NotFound
-        Unavailable: it broke off.
-    """
-    wanted = {"Range": f"bytes={offset}-{end - 1}", "Accept-Encoding": "identity"}
-    response = client.transport.get(f"/v2/{repository}/blobs/{digest}", f"repository:{repository}:pull", headers=wanted)
-    if response is None:
-        raise NotFound(f"{client.transport.name} has no blob {digest} in {repository}")
-    with response:
-        skipped = 0 if response.status_code == 206 else offset  # who knows no ranges sends all of it
-        at = offset - skipped
-        try:
-            for piece in response.iter_content(size):
-                kept = piece[max(0, offset - at) : max(0, end - at)]
-                at += len(piece)
-                if kept:
-                    yield kept
-        except FAILURES as error:
-            raise Unavailable(f"a blob of {client.transport.name} broke off") from error
-    if at < end:
-        raise Unavailable(f"a blob of {client.transport.name} broke off")

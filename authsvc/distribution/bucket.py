@@ -10,7 +10,7 @@ import structlog
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.driver import Driver
 from authsvc.distribution.objects import Objects
-from authsvc.distribution.storage import PARTS, TREE, Stored, nothing
+from authsvc.distribution.storage import PARTS, TREE, Stored, links, nothing
 
 _REPOSITORIES, _BLOBS = f"{TREE}/repositories", f"{TREE}/blobs"
 _MANIFESTS = "_manifests/revisions"
@@ -36,6 +36,12 @@ class Bucket:
     def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
         taken = [self._remove(f"{_REPOSITORIES}/{repository}/{part}", keep_going) for part in PARTS]
         return all(taken)
+
+    def put_manifest(self, repository: str, digest: str, data: bytes, tag: str = "") -> bool:
+        self._objects.put(_blob(digest), data)
+        for path in links(repository, digest, tag):
+            self._objects.put(f"{TREE}/{path}", digest.encode())
+        return True
 
     def clear_removed(self) -> None:
         pass

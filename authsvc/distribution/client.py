@@ -16,7 +16,7 @@ import requests
 
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.manifest import ACCEPTED, MAX_BYTES
-from authsvc.distribution.transport import Refused, Transport, Unreadable
+from authsvc.distribution.transport import SILENT, Refused, Transport, Unreadable
 
 __all__ = ["Content", "Refused", "RegistryClient", "Unreadable"]
 
@@ -31,6 +31,15 @@ class Content:
     data: bytes
     media_type: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a HEAD of a manifest tells: its digest, and of how many bytes and which type it is."""
+
+    digest: str
+    media_type: str
+    size: int
 
 
 class RegistryClient:
@@ -74,14 +83,23 @@ class RegistryClient:
         Raises:
             Unreadable, Unavailable
         """
-        path = f"/v2/{repository}/manifests/{reference}"
-        response = self.transport.send("HEAD", path, f"repository:{repository}:pull", ", ".join(ACCEPTED))
+        found = self.described(repository, reference)
+        return found.digest if found is not None else None
+
+    def described(self, repository: str, reference: str, *, patience: float = SILENT) -> Described | None:
+        """HEAD a manifest, within `patience` seconds; None if there is none.
+
+        Raises:
+            Unreadable, Unavailable
+        """
+        path, accepted = f"/v2/{repository}/manifests/{reference}", ", ".join(ACCEPTED)
+        response = self.transport.send("HEAD", path, f"repository:{repository}:pull", accepted, patience=patience)
         if response.status_code == 404:
             return None
-        digest = response.headers.get("Docker-Content-Digest", "")
+        digest, size = response.headers.get("Docker-Content-Digest", ""), response.headers.get("Content-Length", "")
         if response.status_code != 200 or not digest:
             raise self.transport.unexpected(response, path)
-        return digest
+        return Described(digest, response.headers.get("Content-Type", ""), int(size) if size.isdigit() else 0)
 
     def blob(self, repository: str, digest: str, limit: int) -> bytes | None:
         """A blob's bytes; None if it is gone or longer than `limit` bytes.

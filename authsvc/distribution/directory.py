@@ -20,7 +20,8 @@ from uuid import uuid4
 
 import structlog
 
-from authsvc.distribution.storage import PARTS, TREE, Stored, nothing
+from authsvc.core.errors import Unavailable
+from authsvc.distribution.storage import PARTS, TREE, Stored, links, nothing
 
 _SETTLED = 60.0  # seconds after which nobody is writing a link any more
 _ASIDE, _REMOVED = "damaged", "removed"  # beside the registry's own directory
@@ -94,6 +95,18 @@ class Directory:
         here = self._repository(repository)
         taken = [self._take_away(here / part) for part in PARTS]
         return all(taken)
+
+    def put_manifest(self, repository: str, digest: str, data: bytes, tag: str = "") -> bool:
+        if not self.is_visible:
+            return False
+        try:
+            _write(self.file(digest), data)
+            for path in links(repository, digest, tag):
+                _write(self.tree / path, digest.encode())
+        except OSError as error:
+            log.error("not_written", repository=repository, digest=digest, error=type(error).__name__)
+            raise Unavailable("the registry's storage takes nothing; its log says why") from error
+        return True
 
     def clear_removed(self) -> None:
         for gone in (self.root / _REMOVED).glob("*") if self.root is not None else ():
@@ -189,6 +202,29 @@ class Directory:
 
     def _layers(self, repository: str) -> Path:
         return self._repository(repository) / "_layers"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """In one step, so that the registry never finds a part; in directories that are as open to nginx as those above."""
+    missing = []
+    for directory in path.parents:
+        if directory.is_dir():
+            mode = directory.stat().st_mode & 0o7777
+            break
+        missing.append(directory)
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        directory.chmod(mode)
+    beside = path.with_name(f"{path.name}-{uuid4().hex}")
+    try:
+        with beside.open("xb") as file:
+            os.fchmod(file.fileno(), mode & 0o640)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _below(directory: Path) -> list[Path]:

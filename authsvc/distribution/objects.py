@@ -84,6 +84,15 @@ class Objects:
         except FileNotFoundError:
             return None
 
+    def put(self, path: str, data: bytes) -> None:
+        """Let an object be there, with these bytes.
+
+        Raises:
+            Unavailable
+        """
+        with self.answering():
+            self.store.put(path, data)
+
     def below(self, prefix: str = "") -> list[str]:
         """The names of what looks like directories there.
 

@@ -11,6 +11,15 @@ TREE = "docker/registry/v2"
 PARTS = ("_manifests", "_layers", "_uploads")  # what a repository has
 
 
+def links(repository: str, digest: str, tag: str) -> Iterator[str]:
+    """The paths, below `TREE`, of what points to a manifest; the one by which it is found comes last."""
+    here, name = f"repositories/{repository}/_manifests", digest.replace(":", "/")
+    yield f"{here}/revisions/{name}/link"
+    if tag:
+        yield f"{here}/tags/{tag}/index/{name}/link"
+        yield f"{here}/tags/{tag}/current/link"
+
+
 def nothing() -> None:
     """What is asked between steps, where nobody minds how many there are."""
 
@@ -44,6 +53,14 @@ class Storage(Protocol):
 
     def take_repository(self, repository: str, keep_going: Callable[[], None] = nothing) -> bool:
         """The same of one repository, and not of those below it."""
+
+    def put_manifest(self, repository: str, digest: str, data: bytes, tag: str = "") -> bool:
+        """Store a manifest, and let a tag point to it, as the registry does after it has looked whether all is there that the
+        manifest names. False where that is not possible.
+
+        Raises:
+            Unavailable
+        """
 
     def clear_removed(self) -> None:
         """Remove what was taken away; however long that takes, it is out of sight."""

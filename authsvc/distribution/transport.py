@@ -19,7 +19,7 @@ from authsvc.core.db import must_be_free
 from authsvc.core.errors import BadRequest, Unavailable
 from authsvc.observability import tracing
 
-_CONNECT, _SILENT = 3, 30  # seconds to connect, and between bytes
+_CONNECT, SILENT = 3, 30  # seconds to connect, and between bytes
 # ENOSPC or EDQUOT, in words or as the number that registry 2.8 gives in its detail.
 _NO_SPACE = re.compile(rb'no space left|quota exceeded|"Err":\s*(?:28|122)\b', re.IGNORECASE)
 _SENT_ON = frozenset({301, 302, 303, 307, 308})
@@ -42,6 +42,14 @@ class Refused(BadRequest):
 
 class Unreadable(Unavailable):
     """The registry answers, and cannot give this one thing, which it should have: its storage holds something damaged."""
+
+
+class Unexpected(Unavailable):
+    """The registry answers with a status that says nothing about what was asked for: it does not know us, or has no time."""
+
+    def __init__(self, message: str, status: int, *, retry_after: int | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
 
 
 class Transport:
@@ -94,7 +102,7 @@ class Transport:
         data: bytes | Iterable[bytes] | None = None,
         media_type: str = "",
         headers: Mapping[str, str] | None = None,
-        patience: float = _SILENT,
+        patience: float = SILENT,
     ) -> requests.Response:
         """Whatever is answered, within `patience` seconds; a blob that is stored elsewhere is read there.
 
@@ -116,6 +124,8 @@ class Transport:
     def _authorization(self, scope: str) -> str:
         try:
             return self._authorize(scope)
+        except Unexpected as error:
+            raise Unexpected(f"{self.name}: {error.message}", error.status, retry_after=error.retry_after) from None
         except Unavailable as error:
             raise Unavailable(f"{self.name}: {error.message}", retry_after=error.retry_after) from None
         except FAILURES as error:
@@ -127,7 +137,7 @@ class Transport:
         return f"{target.path}?{target.query}" if target.query else target.path
 
     def _request(
-        self, method: str, url: str, headers: dict[str, str], data: Any = None, patience: float = _SILENT
+        self, method: str, url: str, headers: dict[str, str], data: Any = None, patience: float = SILENT
     ) -> requests.Response:
         how: dict[str, Any] = {"timeout": (_CONNECT, patience), "stream": method == "GET", "allow_redirects": False}
         headers = {name: value for name, value in headers.items() if value}
@@ -182,7 +192,7 @@ class Transport:
         pause = response.headers.get("Retry-After", "")
         later = min(int(pause), _LONGEST_PAUSE) if pause.isascii() and pause.isdigit() else None
         said = f"{self.name} answered {status} to {path.partition('?')[0]}"
-        return (Unreadable if is_of_this else Unavailable)(said, retry_after=later)
+        return Unreadable(said, retry_after=later) if is_of_this else Unexpected(said, status, retry_after=later)
 
 
 def _agent() -> str:

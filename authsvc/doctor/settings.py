@@ -75,7 +75,7 @@ def _master_key(patient: Patient) -> Finding:
 
 def _places(patient: Patient) -> Finding:
     """Addresses of parts that anybody may reach."""
-    names = ("token_address", "api_address", "webhook_address", "registry_address")
+    names = ("token_address", "api_address", "webhook_address", "registry_address", "cache_address")
     open_ = [name for name in names if getattr(patient.settings, name).startswith(("0.0.0.0:", "[::]:"))]
     if open_:
         return bad(

@@ -57,6 +57,11 @@ class Asked:
         return self.kind is Kind.UPLOAD and self.method == "DELETE" and bool(self.reference)
 
     @property
+    def is_content(self) -> bool:
+        """It reads a manifest or a blob."""
+        return self.kind in (Kind.MANIFEST, Kind.BLOB) and self.method in ("GET", "HEAD")
+
+    @property
     def pushed(self) -> str:
         """The digest of a blob that is asked for in order to push: whether it is there, or to be mounted, or at the end of its
         upload. Who pulls does not ask before."""

@@ -105,18 +105,30 @@ class ManifestRead:
     execute: Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True)
+class CacheRead:
+    """A GET or HEAD in a project that caches the images of another registry: of a manifest by tag or digest, or of a blob."""
+
+    repository: str
+    reference: str
+    is_blob: bool
+    execute: Callable[..., Any]
+
+
 WriteCheck = Callable[[ManifestWrite], Refusal | Reservation | None]
 UploadCheck = Callable[[BlobWrite], Refusal | None]
 ReadCheck = Callable[[ManifestRead], Refusal | None]
+CacheCheck = Callable[[CacheRead], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """All of them, in their order: `wiring` says which."""
+    """All of them, in their order: `wiring` says which. `is_here`: whether our own registry has it, as it is there now."""
 
     writes: Sequence[WriteCheck] = ()
     uploads: Sequence[UploadCheck] = ()
     reads: Sequence[ReadCheck] = ()
+    is_here: CacheCheck = lambda _: True
 
     def write(self, question: ManifestWrite) -> int:
         """Ask about a write; returns the bytes to reserve.

@@ -23,9 +23,9 @@ from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.names import project_of
 from authsvc.core.proxy import ELSEWHERE, send_to
 from authsvc.gate import answers, decisions
-from authsvc.gate.asked import Asked, parse
+from authsvc.gate.asked import Asked, Kind, parse
 from authsvc.gate.callers import Caller
-from authsvc.gate.checks import Refused
+from authsvc.gate.checks import CacheRead, Refused
 from authsvc.gate.decide import Told, authorize, check_passing
 from authsvc.gate.service import Gate
 from authsvc.observability import metrics
@@ -109,10 +109,20 @@ class GateEndpoint:
                 check_passing(self._gate.checks, caller, asked, project, snapshot, told)
         except Refused as refused:
             return self._refuse(refused, caller, asked, snapshot, environ)
+        if project is not None and project.upstream and asked.is_content and not self._is_here(asked, snapshot):
+            metrics.CACHED.labels(asked.kind, "miss").inc()
+            return "403 Forbidden", [_NO_LENGTH, (_STATUS, f"upstream-{asked.kind}")]  # nginx asks authsvc for it
         self._spare(asked, snapshot)
         if caller.token is not None and not asked.is_cancel:
             return _LET_IN, [_NO_LENGTH]
         return _LET_IN, [_NO_LENGTH, ("X-Gate-Authorization", self._token(caller, asked, header, snapshot))]
+
+    def _is_here(self, asked: Asked, snapshot: Snapshot) -> bool:
+        read = CacheRead(asked.repository, asked.reference, asked.kind is Kind.BLOB, snapshot.execute)
+        is_here = self._gate.checks.is_here(read)
+        if is_here:
+            metrics.CACHED.labels(asked.kind, "hit").inc()
+        return is_here
 
     def _spare(self, asked: Asked, snapshot: Snapshot) -> None:
         """Whoever asks for a blob in order to push may go by the answer: it stays, or is gone before he gets it.

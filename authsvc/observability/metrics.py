@@ -39,6 +39,12 @@ REQUESTS = Counter(
 REQUEST_SECONDS = Summary(
     "harbor_core_http_request_duration_seconds", "Requests to the API and the pages", ["method", "operation"], registry=_own
 )
+CACHED = Counter(
+    "tidegate_proxy_cache_reads",
+    "Reads of what proxy caches hold: from here, from the other registry, or from here as it was, since that one did not answer",
+    ["what", "result"],
+    registry=_own,
+)
 EVENTS = Counter("tidegate_events_received", "Events that registries have told the webhook", registry=_own)
 TASKS = Counter("harbor_jobservice_task", "Tasks that have ended, by how", ["type", "status"], registry=_own)
 TASK_SECONDS = Summary("harbor_jobservice_task_process_time_seconds", "Time that tasks took", ["type", "status"], registry=_own)

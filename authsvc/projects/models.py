@@ -18,7 +18,7 @@ from authsvc.users.models import User
 
 class Project(Identified, Audited, PolicyRelevant, Base):
     """`settings` holds Harbor's project metadata except `public`, which every decision reads. `storage_limit` in bytes, -1:
-    none."""
+    none. `registry_id`: of a proxy cache, the registry whose images it holds; it is said once, when the project is made."""
 
     __tablename__ = "projects"
     __audited__ = ("public", "settings", "storage_limit")
@@ -28,6 +28,7 @@ class Project(Identified, Audited, PolicyRelevant, Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     settings: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     storage_limit: Mapped[int] = mapped_column(default=-1)
+    registry_id: Mapped[int | None] = mapped_column(ForeignKey("registries.id"), index=True)
     creation_time: Mapped[datetime] = mapped_column(default=utcnow)
     update_time: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 
@@ -43,7 +44,7 @@ class Project(Identified, Audited, PolicyRelevant, Base):
     @property
     def ref(self) -> ProjectRef:
         """The project as decisions see it."""
-        return ProjectRef(self.id, self.name, self.public)
+        return ProjectRef(self.id, self.name, self.public, self.registry_id or 0)
 
     @property
     def metadata_(self) -> dict[str, str]:

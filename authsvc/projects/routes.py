@@ -39,6 +39,8 @@ from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER
+from authsvc.registries import service as registries
+from authsvc.registries.models import Registry
 from authsvc.repositories import service as repositories
 from authsvc.repositories.overview import described
 from authsvc.users import service as users
@@ -113,18 +115,26 @@ def create_project(body: dict[str, Any]) -> Any:
     who = principal()
     if (refused := refusal_to_create(who)) is not None:
         raise refused
-    if body["registry_id"] and not can(who, Permission(Resource.PROJECT, Action.CREATE)):
+    if body["registry_id"] is not None and not can(who, Permission(Resource.PROJECT, Action.CREATE)):
         raise Forbidden("Only system admin can create proxy cache project")
-    if body["registry_id"]:
-        raise BadRequest("proxy cache projects are not served yet: leave registry_id out")
+    registry = _upstream(body["registry_id"])
     with lifecycle.place_of(who, body["project_name"]) as place:
-        project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, _metadata(body))
+        project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, _metadata(body), registry)
         _set_limit(who, project, body["storage_limit"])
         _set_allowlist(project, body["cve_allowlist"])
         by_name = request.headers.get("X-Resource-Name-In-Location", "").lower() == "true"
         answer = created(project.name if by_name else project.id)
         db.session.commit()
     return answer
+
+
+def _upstream(registry_id: int | None) -> Registry | None:
+    """The registry whose images a project is to cache; Harbor's errors."""
+    if registry_id is None:
+        return None
+    if registry_id <= 0:
+        raise BadRequest(f"{registry_id} is invalid value of registry_id, it should be greater than 0")
+    return registries.get(registry_id)
 
 
 @blueprint.get("/<project_name_or_id>")
@@ -174,6 +184,8 @@ def get_project_summary(project_name_or_id: str) -> Any:
     if can(who, Permission(Resource.MEMBER, Action.LIST), project.ref):
         counts = members.count_by_role(project)
         summary |= {f"{role.name.lower()}_count": counts.get(role, 0) for role in BY_POWER}
+    if project.registry_id is not None:
+        summary["registry"] = registries.get(project.registry_id)
     if can(who, Permission(Resource.QUOTA, Action.READ), project.ref) and (standing := quota.summary(project)):
         summary["quota"] = standing
     return summary

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from authsvc.core import patterns
 from authsvc.core.errors import BadRequest
+from authsvc.core.patterns import BadPattern
 
 _SEVERITIES = frozenset({"none", "negligible", "low", "medium", "high", "critical"})
-_MAX_TEXT = 1024
 _MAX_INT = 2**31
 
 
@@ -28,8 +29,17 @@ def _whole(value: str) -> str | None:
     return str(number) if -_MAX_INT <= number < _MAX_INT else None
 
 
-def _text(value: str) -> str | None:
-    return value if len(value) <= _MAX_TEXT else None
+def _pattern(value: str) -> str | None:
+    """A pattern that is none would let nothing through, or everything."""
+    try:
+        patterns.check(value)
+    except BadPattern:
+        return None
+    return value
+
+
+def _pattern_kind(value: str) -> str | None:
+    return value if value == "doublestar" else None
 
 
 _KEYS: dict[str, Callable[[str], str | None]] = {
@@ -45,8 +55,8 @@ _KEYS: dict[str, Callable[[str], str | None]] = {
     "max_upstream_conn": _whole,
     "proxy_cache_local_on_not_found": _boolean,
     "proxy_referrer_api": _boolean,
-    "proxy_cache_filter_pattern": _text,
-    "proxy_cache_filter_kind": _text,
+    "proxy_cache_filter_pattern": _pattern,
+    "proxy_cache_filter_kind": _pattern_kind,
 }
 
 

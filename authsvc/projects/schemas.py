@@ -18,7 +18,12 @@ class ProjectUpdateSchema(Schema):
 
 class ProjectRequestSchema(ProjectUpdateSchema):
     project_name = fields.String(required=True, validate=validate.Length(max=255))
-    registry_id = fields.Integer(allow_none=True, load_default=None, validate=validate.Range(0, MAX_ID))
+    registry_id = fields.Integer(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Range(0, MAX_ID),
+        metadata={"description": "the registry whose images it caches; for system administrators"},
+    )
 
 
 class ProjectListArguments(ListArguments):
@@ -38,6 +43,7 @@ class ProjectSchema(Schema):
     project_id = fields.Integer(attribute="project.id")
     name = fields.String(attribute="project.name")
     owner_id = fields.Integer(attribute="project.owner_id")
+    registry_id = fields.Integer(attribute="project.registry_id")
     owner_name = fields.String(attribute="project.owner.username")
     creation_time = Time(attribute="project.creation_time")
     update_time = Time(attribute="project.update_time")
@@ -68,6 +74,20 @@ class ProjectQuotaSchema(Schema):
     used = fields.Nested(ResourcesSchema)
 
 
+class UpstreamSchema(Schema):
+    """The registry whose images a project caches, as far as everybody may know."""
+
+    id = fields.Integer()
+    name = fields.String()
+    type = fields.String()
+    url = fields.String()
+    description = fields.String()
+    status = fields.String()
+    insecure = fields.Boolean()
+    creation_time = Time()
+    update_time = Time()
+
+
 class ProjectSummarySchema(Schema):
     always = frozenset({"repo_count"})
 
@@ -78,6 +98,7 @@ class ProjectSummarySchema(Schema):
     guest_count = fields.Integer()
     limited_guest_count = fields.Integer()
     quota = fields.Nested(ProjectQuotaSchema)
+    registry = fields.Nested(UpstreamSchema)
 
 
 class MetadataSchema(ma.Schema):

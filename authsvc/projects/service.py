@@ -27,8 +27,11 @@ READ = Permission(Resource.PROJECT, Action.READ)
 _PULL = Permission(Resource.REPOSITORY, Action.PULL)
 
 
-def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None) -> Project:
+def create(
+    actor: str, owner_id: int, name: str, metadata: Mapping[str, str | None] | None = None, registry_id: int | None = None
+) -> Project:
     """A new project; its creator becomes its first project administrator. It may store as much as is configured now.
+    `registry_id`: the registry whose images it caches.
 
     Raises:
         BadRequest: name or metadata against the rules.
@@ -36,7 +39,7 @@ def create(actor: str, owner_id: int, name: str, metadata: Mapping[str, str | No
     """
     require_free(name)
     limit = configuration.value("storage_per_project")
-    project = Project(name=name, owner_id=owner_id, public=False, settings={}, storage_limit=limit)
+    project = Project(name=name, owner_id=owner_id, public=False, settings={}, storage_limit=limit, registry_id=registry_id)
     _apply(project, metadata or {})
     db.session.add(project)
     db.session.flush()

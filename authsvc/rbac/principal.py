@@ -18,11 +18,12 @@ Permissions = Mapping[int, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True)
 class ProjectRef:
-    """A project as decisions see it."""
+    """A project as decisions see it. `upstream`: the id of the registry whose images it caches; 0: it has its own."""
 
     id: int
     name: str
     public: bool
+    upstream: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import requests
 
 from authsvc.core.errors import Unavailable
 from authsvc.distribution.challenge import Challenge, parse_challenge
+from authsvc.distribution.transport import Unexpected
 from authsvc.registries import providers
 
 _TIMEOUT = (3.0, 10.0)  # seconds to connect, seconds between bytes
@@ -99,9 +100,9 @@ class Login:
         with self._get(f"{self._challenge.realm}?{urlencode(question)}", {}, self._auth) as response:
             status, body = response.status_code, response.raw.read(_MAX_ANSWER, decode_content=True)
         if status == 429:
-            raise Unavailable("it says that we ask too often for tokens (429)", retry_after=60)
+            raise Unexpected("it says that we ask too often for tokens (429)", status, retry_after=60)
         if status != 200:
-            raise Unavailable(f"it does not take the credentials ({status})")
+            raise Unexpected(f"it does not take the credentials ({status})", status)
         answer = _object(body)
         token, seconds = str(answer.get("token") or answer.get("access_token") or ""), answer.get("expires_in")
         if not token or len(token) > _MAX_TOKEN or not token.isascii() or not token.isprintable():

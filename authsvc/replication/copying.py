@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from authsvc.core.errors import BadRequest, NotFound
-from authsvc.distribution.blobs import PIECE, Way
-from authsvc.distribution.client import Content
+from authsvc.distribution.blobs import Way
+from authsvc.distribution.client import Content, RegistryClient
 from authsvc.distribution.manifest import FOREIGN, Descriptor, Manifest, ManifestInvalid, parse
+from authsvc.distribution.reading import PIECE
 from authsvc.distribution.transport import Refused
-from authsvc.replication.ends import Destination, Source
+from authsvc.replication.ends import Destination
 
 CHUNK = 10 * 1024 * 1024  # bytes; Harbor's
 _DEEPEST = 8  # indexes in indexes
@@ -53,16 +54,17 @@ class Pace:
 
 @dataclass(frozen=True)
 class Copier:
-    """From a repository of one end to a repository of the other. `log` takes a line; `chunk`: bytes of one request, 0 for all of
-    a blob in one."""
+    """From a repository that `source` has to a repository of the other end. `log` takes a line; `chunk`: bytes of one request, 0
+    for all of a blob in one; `whole`: an index with all that it names."""
 
-    source: Source
+    source: RegistryClient
     source_repository: str
     destination: Destination
     repository: str
     pace: Pace
     log: Callable[[str], None]
     chunk: int = 0
+    whole: bool = True
 
     def copy(self, digest: str, tags: tuple[str, ...]) -> None:
         """An artifact, and the tags that it is to have there.
@@ -88,9 +90,9 @@ class Copier:
 
     def _read(self, digest: str) -> tuple[Manifest, Content]:
         self.pace.look()
-        content = self.source.client.manifest(self.source_repository, digest)
+        content = self.source.manifest(self.source_repository, digest)
         if content is None:
-            raise NotFound(f"{self.source.client.transport.name} has no {self.source_repository}@{digest} any more")
+            raise NotFound(f"{self.source.transport.name} has no {self.source_repository}@{digest} any more")
         try:
             return parse(content.data, content.media_type), content
         except ManifestInvalid as error:
@@ -103,7 +105,7 @@ class Copier:
         children = [child.digest for child in manifest.manifests]
         there = self.destination.held(self.repository, children) if children else frozenset()
         for digest in dict.fromkeys(children):
-            if digest not in there:
+            if self.whole and digest not in there:
                 child, content = self._read(digest)
                 self._bring_parts(child, levels - 1)
                 self._put(digest, child, content)
@@ -120,7 +122,7 @@ class Copier:
             (name for name in self.destination.siblings(self.repository, blob.digest) if name != self.repository), ""
         )
         way = Way(
-            self.source.client,
+            self.source,
             self.source_repository,
             self.destination.client,
             self.repository,

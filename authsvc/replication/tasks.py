@@ -243,7 +243,8 @@ class _Work:
     def copy(self, items: Sequence[Item]) -> dict[str, str]:
         """What did not get there, by its digest, and why."""
         pace = Pace(self.context.keep_going, self.terms.speed)
-        copier = Copier(self.source, self.repository, self.destination, self.target, pace, self.context.log, self.terms.chunk)
+        source, log, chunk = self.source.client, self.context.log, self.terms.chunk
+        copier = Copier(source, self.repository, self.destination, self.target, pace, log, chunk)
         before = planning.compare(self.destination, self.target, items, override=True)
         failed = self._each(before.lacking, lambda item: copier.copy(item.digest, item.tags))
         after = planning.compare(self.destination, self.target, items, override=True)

@@ -32,6 +32,24 @@ class Wanted:
     cron: str
 
 
+# Harbor's for a project that caches the images of another registry: what nobody has pulled for a week goes.
+OF_CACHES = Wanted(
+    rules=[
+        {
+            "disabled": False,
+            "action": "retain",
+            "template": "nDaysSinceLastPull",
+            "params": {"nDaysSinceLastPull": 7},
+            "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**", "extras": '{"untagged":true}'}],
+            "scope_selectors": {
+                "repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**", "extras": ""}]
+            },
+        }
+    ],
+    cron="0 0 0 * * *",
+)
+
+
 def create(actor: str, project: Project, wanted: Wanted) -> RetentionPolicy:
     """The project's policy.
 

@@ -54,11 +54,11 @@ def prepare(app: Flask, settings: Settings) -> Prepared:
     layout = Layout(settings)
     standing.must_not_begin_anew(app, layout.root / "tidegate.db")
     os.umask(0o077)
-    for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.pulse, layout.root / "nginx"):
+    for directory in (layout.root, layout.config, layout.logs, layout.secrets, layout.pulse, layout.nginx):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_own(directory)
     _require_own(layout.keys)
-    _show_blobs_to_nginx(layout)
+    _open_to_nginx(layout)
     standing.revision(app)  # says why, if it cannot be used
     schema.upgrade(app)
     keys = KeyStore(layout.keys)
@@ -117,16 +117,18 @@ def _require_own(directory: Path) -> None:
             raise NotReady(f"others may write to {directory}: chmod go-w it") from None
 
 
-def _show_blobs_to_nginx(layout: Layout) -> None:
-    """nginx sends blobs from the registry's disk. Started by root it works as another user, who may read them, and pass through
-    the state directory, in which everything else is closed to it."""
-    if layout.storage is None:
+def _open_to_nginx(layout: Layout) -> None:
+    """nginx sends blobs from the registry's disk, and keeps some itself. Started by root it works as another user, who may read
+    the former, and pass through the state directory, in which everything else is closed to it."""
+    if layout.storage is not None:
+        layout.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() != 0:
         return
-    layout.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0:
+    for passed in (layout.root, layout.nginx):
+        passed.chmod(0o711)
+    if layout.storage is not None:
         shutil.chown(layout.storage, group=NGINX_USER)
         layout.storage.chmod(0o2750)  # whatever is made in it belongs to that group, too
-        layout.root.chmod(0o711)
 
 
 def _first_admin(file: Path) -> None:

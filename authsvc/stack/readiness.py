@@ -16,11 +16,12 @@ from authsvc.stack.rendering import NotReady
 from authsvc.system import health
 
 _READY_WITHIN = 45.0
+_OURS = ("token_address", "api_address", "webhook_address", "registry_address", "cache_address")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - what stands for all addresses of a host
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    fixed = {name: getattr(settings, name) for name in ("token_address", "api_address", "webhook_address", "registry_address")}
+    fixed = {name: getattr(settings, name) for name in _OURS}
     for host in settings.listen_hosts:
         if settings.tls:
             fixed[f"https_port ({host})"] = str(Address(host, settings.https_port))

@@ -37,11 +37,14 @@ class NotReady(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Nginx:
-    """Where nginx has what. `user`: as whom its workers run, "" for whoever starts it."""
+    """Where nginx has what. `cache`: what passes for proxy caches, which the worker reads at the address `inner`; `user`: as whom
+    its workers run, "" for whoever starts it."""
 
     certificate: Path
     key: Path
     blobs: Path
+    cache: Path
+    inner: str
     temporary: Path
     pid: Path
     access_log: Path
@@ -68,7 +71,9 @@ def on_host(settings: Settings, certificate: Path, key: Path) -> None:
         certificate,
         key,
         blobs=Directory(layout.storage).tree,
-        temporary=layout.root / "nginx",
+        cache=layout.nginx / "upstream",
+        inner=settings.cache_address,
+        temporary=layout.nginx,
         pid=layout.root / "run" / "nginx.pid",
         access_log=layout.logs / "access.log",
         user=NGINX_USER if os.geteuid() == 0 else "",
@@ -113,7 +118,7 @@ def _supervisord(settings: Settings, programs: Sequence[Program], logs: Path | N
 
 
 # Where containers have what they are given; the registry's blobs are where its image has them.
-GIVEN, STORAGE = Path("/etc/tidegate"), Path("/var/lib/registry")
+GIVEN, STORAGE, CACHE = Path("/etc/tidegate"), Path("/var/lib/registry"), Path("/var/cache/tidegate")
 
 
 def for_containers(settings: Settings, directory: Path) -> None:
@@ -132,6 +137,8 @@ def for_containers(settings: Settings, directory: Path) -> None:
         GIVEN / "server.crt",
         GIVEN / "server.key",
         blobs=Directory(STORAGE).tree,
+        cache=CACHE,
+        inner=_within(addresses.parse(settings.cache_address)),
         temporary=Path("/tmp"),  # noqa: S108 - the container's own
         pid=Path("/tmp/nginx.pid"),  # noqa: S108
         access_log=Path("/dev/stdout"),
@@ -157,7 +164,7 @@ def _storage(settings: Settings, directory: Path | None) -> Mapping[str, Any]:
 
 
 def _within(found: Address) -> str:
-    """Where the registry listens that others find there: on its own network; on loopback, if they share it as in a pod."""
+    """Where a part listens that others find there: on its own network; on loopback, if they share it as in a pod."""
     return str(found if found.host in ("127.0.0.1", "::1") else Address("0.0.0.0", found.port))  # noqa: S104
 
 

@@ -123,7 +123,15 @@ def test_every_setting_can_be_set() -> None:
         name.removeprefix("TIDEGATE_").lower() for name in environment("full") | environment("tls") | environment("bucket")
     }
     others = schema()["properties"]["settings"]["properties"]
-    not_here = {"state_dir", "registry_program", "token_address", "api_address", "webhook_address", "registry_address"}
+    not_here = {
+        "state_dir",
+        "registry_program",
+        "token_address",
+        "api_address",
+        "webhook_address",
+        "registry_address",
+        "cache_address",
+    }
     known = {field.name: str(field.type) for field in fields(Settings)}
     assert (
         set(others) == set(known) - (by_value - set(yaml.safe_load((EXAMPLES / "full.yaml").read_text())["settings"])) - not_here

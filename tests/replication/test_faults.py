@@ -17,6 +17,7 @@ from authsvc.core.errors import Unavailable
 from authsvc.distribution import blobs
 from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_MANIFEST
+from authsvc.distribution.reading import Reading
 from authsvc.distribution.transport import Refused
 from authsvc.jobs import queue
 from authsvc.jobs.models import Execution
@@ -34,6 +35,7 @@ LARGE = 3 * 1024 * 1024
 @pytest.fixture(autouse=True)
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs.Way, "_rest", lambda way: way.passed(0))
+    monkeypatch.setattr(Reading, "_rest", lambda reading: reading.passed(0))
 
 
 def large(registry: PlainRegistry, repository: str, tag: str) -> str:
@@ -301,6 +303,6 @@ def test_a_registry_that_knows_no_ranges_is_read_from_its_beginning(pair: Pair) 
     layer = json.loads(manifest.data)["layers"][0]
     get = source.transport.get
     source.transport.get = lambda path, scope, accept="*/*", headers=None: get(path, scope, accept)  # type: ignore[method-assign]
-    read = b"".join(blobs.read(source, pair.repository, layer["digest"], 1_000_001, 2_000_000))
+    read = b"".join(Reading(source, pair.repository, layer["digest"]).between(1_000_001, 2_000_000))
     assert read == (pair.repository.encode() * LARGE)[1_000_001:2_000_000]
     assert urlsplit(source.transport.url).scheme == "http"

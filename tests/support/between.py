@@ -19,10 +19,11 @@ Answer = tuple[int, Mapping[str, str]]
 class Between:
     """`rule` says of a method, a path and how many came before what becomes of a request: a status and headers; how many bytes of
     the answer are passed before the connection ends; (negative) how many bytes of the body are kept back, as if they were not to
-    come, before it ends without an answer; None: nothing."""
+    come, before it ends without an answer; None: nothing. `path`: what is asked for instead."""
 
     def __init__(self, target: str) -> None:
         self.asked: list[tuple[str, str, str]] = []
+        self.path: Callable[[str], str] = lambda path: path
         self.rule: Callable[[str, str, int], Answer | int | None] = lambda method, path, number: None
         self.target = target
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"between": self}))
@@ -55,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, body: bytes) -> requests.Response:
         sent = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
-        url = self.between.target + self.path
+        url = self.between.target + self.between.path(self.path)
         return requests.request(self.command, url, headers=sent, data=body, allow_redirects=False, timeout=30)
 
     def _answer(self, status: int, headers: Mapping[str, str], length: str) -> None:

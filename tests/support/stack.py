@@ -65,7 +65,7 @@ class Stack:
     def start(self, **settings: str) -> Stack:
         """Start, and wait until it has proven itself. A second start on the same state is a warm one."""
         if not self.ports:
-            names = ("https", "http", "token", "api", "webhook", "registry", "metrics")
+            names = ("https", "http", "token", "api", "webhook", "registry", "cache", "metrics")
             self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.environ = self._environ(settings)
         _let_through(self.state_dir)
@@ -89,7 +89,7 @@ class Stack:
             "HTTP_PORT": str(port["http"]),
             "DRAIN_SECONDS": "10",
             **({"METRICS_ADDRESS": f"127.0.0.1:{port['metrics']}"} if "metrics" in port else {}),
-            **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{port[name]}" for name in ("token", "api", "webhook", "registry")},
+            **{f"{name.upper()}_ADDRESS": f"127.0.0.1:{port[name]}" for name in ("token", "api", "webhook", "registry", "cache")},
             # The whole live suite runs against another registry if one is named.
             **({"REGISTRY_PROGRAM": os.environ["TEST_REGISTRY_PROGRAM"]} if "TEST_REGISTRY_PROGRAM" in os.environ else {}),
             **settings,

@@ -1,0 +1,130 @@
+"""The registries that proxy caches fetch from, as one process asks them: connections and tokens are kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import current_app
+
+from authsvc.core.db import reading
+from authsvc.core.errors import TooManyRequests, Unavailable
+from authsvc.core.layout import Layout
+from authsvc.core.names import project_of
+from authsvc.core.own import own
+from authsvc.core.places import Taken, place
+from authsvc.core.settings import Settings
+from authsvc.distribution.client import RegistryClient
+from authsvc.distribution.transport import Unexpected, Unreadable
+from authsvc.projects import service as projects
+from authsvc.proxy_cache import rules
+from authsvc.proxy_cache.rules import Terms
+from authsvc.registries import remote
+from authsvc.registries import service as registries
+from authsvc.registries.remote import Remote
+
+_SILENCE = 15.0  # seconds in which a registry that did not answer is not asked again
+_LONGEST_SILENCE = 60.0  # if it says itself when it wants to be asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where one repository of a proxy cache comes from: `name` there, by `client`."""
+
+    project_id: int
+    repository: str
+    name: str
+    registry_id: int
+    client: RegistryClient
+    terms: Terms
+    places: Path
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.terms.allows(self.name)
+
+    @contextmanager
+    def asked(self) -> Iterator[RegistryClient]:
+        """One request to it, of as many as there may be at once.
+
+        Raises:
+            TooManyRequests: there are as many.
+            Unavailable: it did not answer a moment ago; or does not, which is remembered for those who come next.
+        """
+        silences = own(Upstreams).silences
+        if (left := silences.get(self.registry_id, 0.0) - time.monotonic()) > 0:
+            name = self.client.transport.name
+            raise Unavailable(f"{name} did not answer a moment ago; it is asked again in {left:.0f} s", retry_after=int(left) + 1)
+        try:
+            with self._place():
+                yield self.client
+        except Unreadable:  # it is this one thing
+            raise
+        except Unexpected as error:
+            if error.status == 429 or error.status >= 500:
+                silences[self.registry_id] = time.monotonic() + min(error.retry_after or _SILENCE, _LONGEST_SILENCE)
+            raise
+        except Unavailable:
+            silences[self.registry_id] = time.monotonic() + _SILENCE
+            raise
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self.terms.at_once:
+            yield
+            return
+        with ExitStack() as held:
+            try:
+                held.enter_context(place(self.places, self.terms.at_once, patience=0))
+            except Taken:
+                message = f"{self.terms.at_once} requests to {self.client.transport.name} at once are allowed"
+                raise TooManyRequests(message, retry_after=2) from None
+            yield
+
+
+class Upstreams:
+    """Of one process. `silences`: until when (monotonic seconds) a registry is not asked, by its id."""
+
+    def __init__(self) -> None:
+        self.silences: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._opened: dict[int, tuple[Remote, RegistryClient, ExitStack]] = {}
+
+    def client(self, registry_id: int, wanted: Remote, networks: tuple[str, ...], name: str) -> RegistryClient:
+        """Of a registry as it is configured now."""
+        with self._lock:
+            known = self._opened.get(registry_id)
+            if known is not None and known[0] == wanted:
+                return known[1]
+            if known is not None:
+                self.silences.pop(registry_id, None)
+                known[2].close()  # what is being read goes on
+            stack = ExitStack()
+            client = stack.enter_context(remote.opened(wanted, networks, name)).client
+            self._opened[registry_id] = (wanted, client, stack)
+            return client
+
+
+def find(repository: str) -> Upstream | None:
+    """Where a repository of ours comes from; None: from nowhere, its project is none that caches."""
+    settings: Settings = current_app.config["TIDEGATE"]
+    with reading():
+        project = projects.find(project_of(repository), is_name=True)
+        if project is None or project.registry_id is None:
+            return None
+        registry = registries.get(project.registry_id)
+        wanted, name = registries.remote_of(registry), f"registry {registry.name}"
+        project_id, registry_id, metadata = project.id, registry.id, dict(project.settings)
+    return Upstream(
+        project_id,
+        repository,
+        rules.name_there(wanted.kind, repository),
+        registry_id,
+        own(Upstreams).client(registry_id, wanted, settings.outgoing_allow, name),
+        rules.terms(metadata),
+        Layout(settings).root / "run" / "upstream" / str(project_id),
+    )
