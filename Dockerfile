@@ -35,7 +35,7 @@ FROM base AS tidegate
 RUN groupadd --gid 10001 tidegate && useradd --uid 10001 --gid tidegate --home-dir /var/lib/tidegate --no-create-home tidegate \
     && install -d -o tidegate -g tidegate -m 700 /var/lib/tidegate /var/lib/tidegate-database /run/tidegate /run/tidegate/master \
         /run/tidegate/database /etc/tidegate /etc/tidegate/nginx /etc/tidegate/registry /var/lib/registry \
-        /var/lib/tidegate-backups /work
+        /var/lib/tidegate-backups /var/cache/tidegate /work
 COPY --from=packages /opt/tidegate/venv /opt/tidegate/venv
 COPY authsvc /opt/tidegate/app/authsvc
 COPY webhook /opt/tidegate/app/webhook

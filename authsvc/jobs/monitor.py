@@ -44,6 +44,7 @@ OUR_QUEUES = (
     "RECOMPUTE_QUOTA",
     "RECONCILE",
     "REGISTRY_HEALTH",
+    "PROXY_CACHE",
     "REPLICATION_PLAN",
 )  # shown when they hold something or are paused
 _SILENT = timedelta(seconds=15)  # without a heartbeat for so long a worker process is not there

@@ -9,6 +9,7 @@ from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can, roles_granting
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import Role
+from authsvc.registries import service as registries
 
 # The last part of a page's path -> what it takes to see it.
 TABS = {
@@ -26,8 +27,10 @@ TABS = {
 
 
 def frame(who: Principal, project: Project) -> dict[str, Any]:
-    """For the template `project_frame.html`."""
-    return {"project": project, "tabs": [name for name, permission in TABS.items() if can(who, permission, project.ref)]}
+    """For the template `project_frame.html`; `upstream`: the registry whose images the project caches, or None."""
+    upstream = registries.get(project.registry_id) if project.registry_id is not None else None
+    tabs = [name for name, permission in TABS.items() if can(who, permission, project.ref)]
+    return {"project": project, "tabs": tabs, "upstream": upstream}
 
 
 def role_lacking(who: Principal, action: Action, resource: Resource, project: Project, repository: str = "") -> Role | None:

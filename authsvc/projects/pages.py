@@ -14,7 +14,7 @@ from authsvc.artifacts import service as artifacts
 from authsvc.authn import entities, sources
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, DomainError
+from authsvc.core.errors import BadRequest, DomainError, Forbidden
 from authsvc.core.text import is_storable
 from authsvc.groups.models import UserGroup
 from authsvc.groups.rules import GroupType
@@ -27,6 +27,8 @@ from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER, strongest
+from authsvc.registries import service as registries
+from authsvc.registries.models import Registry
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
 from authsvc.system.first_steps import is_new
@@ -44,6 +46,7 @@ _KINDS: dict[Any, int] = {"ldap": GroupType.LDAP, "oidc": GroupType.OIDC}
 _LONGEST_DN = 512
 _DIGITS = 10
 _QUOTA, _PUSH = Permission(Resource.QUOTA, Action.READ), Permission(Resource.REPOSITORY, Action.PUSH)
+_CREATE = Permission(Resource.PROJECT, Action.CREATE)
 
 
 @blueprint.get("/projects")
@@ -76,7 +79,13 @@ def _used(who: Principal, projects: Sequence[Project]) -> dict[int, int]:
 def new_project() -> Response:
     if (refused := refusal_to_create(principal())) is not None:
         raise refused
-    return page("project_new.html", name="", public=False)
+    return _new_project(name="", public=False)
+
+
+def _new_project(**given: Any) -> Response:
+    """The form; system administrators may say that it caches the images of another registry."""
+    others = db.session.scalars(registries.every().order_by(Registry.name)).all() if can(principal(), _CREATE) else []
+    return page("project_new.html", registries=others, **given)
 
 
 @blueprint.post("/new-project")
@@ -86,14 +95,28 @@ def create_project() -> Response:
         raise refused
     name, public = request.form.get("name", "").strip(), request.form.get("public") == "true"
     if problem := attempted(lambda: _create(who, name, public=public)):
-        return page("project_new.html", problem=problem, name=name, public=public)
+        return _new_project(problem=problem, name=name, public=public, registry=request.form.get("registry", ""))
     return go(_path(name))
 
 
 def _create(who: Principal, name: str, *, public: bool) -> None:
+    registry = _upstream(who, request.form.get("registry", ""))
     with lifecycle.place_of(who, name) as place:
-        lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, {"public": str(public).lower()})
+        lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, {"public": str(public).lower()}, registry)
         db.session.commit()
+
+
+def _upstream(who: Principal, given: str) -> Registry | None:
+    """The registry whose images it is to cache.
+
+    Raises:
+        Forbidden, NotFound
+    """
+    if not given:
+        return None
+    if not can(who, _CREATE):
+        raise Forbidden("Only system admin can create proxy cache project")
+    return registries.get(_number("registry"))
 
 
 @blueprint.get("/projects/<name>")
@@ -113,7 +136,7 @@ def show_project(name: str) -> Response:
         role=strongest(who.roles_in(project.ref)),
         used=_used(who, [project]).get(project.id),
         limit=project.storage_limit if limited and project.storage_limit >= 0 else None,
-        may_push=who.is_authenticated and can(who, _PUSH, project.ref),
+        may_push=who.is_authenticated and can(who, _PUSH, project.ref) and project.registry_id is None,
     )
 
 
@@ -201,7 +224,13 @@ def _settings(name: str, problem: DomainError | None = None) -> Response:
 @blueprint.post("/projects/<name>/settings")
 def change_settings(name: str) -> Response:
     who, project = load(name, Action.UPDATE, is_name=True)
-    problem = attempted(lambda: service.update(who, project, {"public": str(request.form.get("public"))}))
+    metadata: dict[str, str | None] = {"public": str(request.form.get("public"))}
+    if project.registry_id is not None:
+        given = request.form
+        metadata |= {name: given.get(name, "").strip() for name in ("proxy_speed_kb", "max_upstream_conn")}
+        metadata["proxy_cache_filter_pattern"] = given.get("proxy_cache_filter_pattern", "").strip() or "**"
+        metadata["proxy_cache_local_on_not_found"] = given.get("proxy_cache_local_on_not_found", "false")
+    problem = attempted(lambda: service.update(who, project, metadata))
     return _settings(name, problem) if problem else go(_path(name, "settings"))
 
 

@@ -27,8 +27,23 @@ from authsvc.registries import remote
 from authsvc.registries import service as registries
 from authsvc.registries.remote import Remote
 
-_SILENCE = 15.0  # seconds in which a registry that did not answer is not asked again
-_LONGEST_SILENCE = 60.0  # if it says itself when it wants to be asked again
+_TOO_MANY = 429
+_SILENCE = 15  # seconds in which a registry that did not answer is not asked again
+_LONGEST_SILENCE = 60  # if it says itself when it wants to be asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Until when (monotonic seconds) a registry is not asked, and the status that it answered with; 0: it did not."""
+
+    until: float
+    status: int = 0
+
+    def trouble(self, name: str) -> Unavailable:
+        """What is said meanwhile."""
+        seconds = max(1, round(self.until - time.monotonic()))
+        what = f"answered {self.status}" if self.status else "did not answer"
+        return Unexpected(f"{name} {what} a moment ago; it is asked again in {seconds} s", self.status, retry_after=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +71,20 @@ class Upstream:
             Unavailable: it did not answer a moment ago; or does not, which is remembered for those who come next.
         """
         silences = own(Upstreams).silences
-        if (left := silences.get(self.registry_id, 0.0) - time.monotonic()) > 0:
-            name = self.client.transport.name
-            raise Unavailable(f"{name} did not answer a moment ago; it is asked again in {left:.0f} s", retry_after=int(left) + 1)
+        if (silence := silences.get(self.registry_id)) is not None and silence.until > time.monotonic():
+            raise silence.trouble(self.client.transport.name)
         try:
             with self._place():
                 yield self.client
         except Unreadable:  # it is this one thing
             raise
         except Unexpected as error:
-            if error.status == 429 or error.status >= 500:
-                silences[self.registry_id] = time.monotonic() + min(error.retry_after or _SILENCE, _LONGEST_SILENCE)
+            if error.status == _TOO_MANY or error.status >= 500:
+                seconds = min(error.retry_after or _SILENCE, _LONGEST_SILENCE)
+                silences[self.registry_id] = Silence(time.monotonic() + seconds, error.status)
             raise
         except Unavailable:
-            silences[self.registry_id] = time.monotonic() + _SILENCE
+            silences[self.registry_id] = Silence(time.monotonic() + _SILENCE)
             raise
 
     @contextmanager
@@ -87,10 +102,10 @@ class Upstream:
 
 
 class Upstreams:
-    """Of one process. `silences`: until when (monotonic seconds) a registry is not asked, by its id."""
+    """Of one process. `silences`: of registries that have no time, by their ids."""
 
     def __init__(self) -> None:
-        self.silences: dict[int, float] = {}
+        self.silences: dict[int, Silence] = {}
         self._lock = threading.Lock()
         self._opened: dict[int, tuple[Remote, RegistryClient, ExitStack]] = {}
 
