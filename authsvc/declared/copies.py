@@ -54,10 +54,10 @@ class Registries(Kind):
 
     def change(self, place: Place, item: Item) -> None:
         given = item | {"credential_type": (item["credential"] or {}).get("type", "")}
-        registries.update(place.giver.name, self._row(item["name"]), given, self._remote(item))
+        registries.update(place.giver.name, registries.get_by_name(item["name"]), given, self._remote(item))
 
     def remove(self, place: Place, key: str) -> None:
-        registries.delete(place.giver.name, self._row(key))
+        registries.delete(place.giver.name, registries.get_by_name(key))
 
     def _remote(self, item: Item) -> Remote:
         stored = db.session.scalar(registries.every().where(Registry.name == item["name"]))
@@ -66,10 +66,6 @@ class Registries(Kind):
         if credential.get("access_key") and not said["access_secret"]:
             said["access_secret"] = None
         return registries.check(item | said, stored)
-
-    def _row(self, key: str) -> Registry:
-        row: Registry = db.session.scalars(registries.every().where(Registry.name == key)).one()
-        return row
 
 
 class Replications(Kind):

@@ -88,6 +88,7 @@ class ProjectSchema(Schema):
 
     name = fields.String(required=True, validate=_SHORT)
     owner = fields.String(load_default="admin", validate=_SHORT)
+    registry = fields.String(load_default=None, allow_none=True, validate=_SHORT)
     metadata = fields.Dict(fields.String(), fields.Raw(), load_default=dict)
     storage_limit = fields.Integer(load_default=None, allow_none=True)
     members = fields.List(fields.Nested(MemberSchema), load_default=None, allow_none=True)

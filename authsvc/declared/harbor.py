@@ -179,7 +179,7 @@ class _Reader:
         if self._mode == "db_auth" and project.get("owner_name"):
             found["owner"] = project["owner_name"]
         if project.get("registry_id"):
-            self._note(f"project {name} is a proxy cache in Harbor, and an ordinary project here")
+            found["registry"] = self._harbor.one(f"/registries/{project['registry_id']}")["name"]
         summary = self._harbor.one(f"/projects/{id_}/summary")
         found["storage_limit"] = ((summary.get("quota") or {}).get("hard") or {}).get("storage", -1)
         found["members"] = list(self._members(id_, name))

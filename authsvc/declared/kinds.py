@@ -11,6 +11,7 @@ from authsvc.declared.places import Kind
 from authsvc.declared.policies import ImmutableTagRules, Retention, Webhooks
 from authsvc.declared.robots import Robots
 
-PEOPLE = Users()
-OF_SYSTEM: Sequence[Kind] = (Labels(), Robots(), Registries(), Replications())
+# What projects need comes before them.
+BEFORE: Sequence[Kind] = (Users(), Registries())
+OF_SYSTEM: Sequence[Kind] = (Labels(), Robots(), Replications())
 OF_PROJECT: Sequence[Kind] = (Members(), Labels(), Robots(), ImmutableTagRules(), Retention(), Webhooks())

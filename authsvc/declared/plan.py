@@ -16,12 +16,14 @@ from authsvc.configuration.items import Item as ConfigurationItem
 from authsvc.core.errors import BadRequest, DomainError
 from authsvc.core.sealing import MASK
 from authsvc.declared.document import Item
-from authsvc.declared.kinds import OF_PROJECT, OF_SYSTEM, PEOPLE
+from authsvc.declared.kinds import BEFORE, OF_PROJECT, OF_SYSTEM
 from authsvc.declared.places import Kind, Place
 from authsvc.projects import rules as project_rules
 from authsvc.projects import service as projects
+from authsvc.projects.models import Project
 from authsvc.quota import service as quota
 from authsvc.rbac.principal import Principal
+from authsvc.registries import service as registries
 from authsvc.users import service as users
 
 Fields = dict[str, tuple[Any, Any]]
@@ -60,17 +62,18 @@ def changes(giver: Principal, document: Item, *, prune: bool) -> list[Change]:
 
 def _changes(giver: Principal, document: Item, *, prune: bool) -> Iterator[Change]:
     yield from _configuration(giver, document["configuration"])
-    yield from _of_kind(PEOPLE, Place(giver), document, prune=prune)
+    before = [change for kind in BEFORE for change in _of_kind(kind, Place(giver), document, prune=prune)]
+    yield from (change for change in before if change.sign != "-")
     _require_distinct("project", (project["name"] for project in document["projects"]))
     for project in document["projects"]:
         yield from _project(giver, project)
         for kind in OF_PROJECT:
             yield from _of_kind(kind, Place(giver, project["name"]), project, prune=prune)
-    # Robots of the system may be for projects, and replications are between registries: what needs others is made after them, and
-    # goes before them.
+    # Robots of the system may be for projects, replications are between registries, and projects may cache one: what needs others
+    # is made after them, and goes before them.
     of_system = [change for kind in OF_SYSTEM for change in _of_kind(kind, Place(giver), document, prune=prune)]
     yield from (change for change in of_system if change.sign != "-")
-    yield from (change for change in reversed(of_system) if change.sign == "-")
+    yield from (change for change in reversed([*before, *of_system]) if change.sign == "-")
 
 
 def _of_kind(kind: Kind, place: Place, wanted: Item, *, prune: bool) -> Iterator[Change]:
@@ -205,6 +208,7 @@ def _project(giver: Principal, wanted: Item) -> Iterator[Change]:
             "+", f"project {name}", {}, lambda: _make_project(giver, wanted, metadata), partial(_take_place, giver, wanted)
         )
         return
+    _require_same_upstream(project, wanted["registry"])
     differing: Fields = {
         key: (project.metadata_.get(key), value) for key, value in metadata.items() if project.metadata_.get(key) != value
     }
@@ -220,6 +224,13 @@ def _project(giver: Principal, wanted: Item) -> Iterator[Change]:
         yield Change("~", f"project {name}", {"storage_limit": (project.storage_limit, limit)}, _limiting(giver, name, limit))
 
 
+def _require_same_upstream(project: Project, wanted: str | None) -> None:
+    there = registries.get(project.registry_id).name if project.registry_id is not None else ""
+    if wanted is not None and wanted != there:
+        is_now = f"caches the registry {there}" if there else "has images of its own"
+        raise BadRequest(f"project {project.name} {is_now}; that is said once, when it is made")
+
+
 def _take_place(giver: Principal, wanted: Item, made: ExitStack) -> None:
     with _about(f"project {wanted['name']}"):
         wanted["place"] = made.enter_context(lifecycle.place_of(giver, wanted["name"]))
@@ -228,7 +239,8 @@ def _take_place(giver: Principal, wanted: Item, made: ExitStack) -> None:
 def _make_project(giver: Principal, wanted: Item, metadata: Mapping[str, str]) -> str:
     with _about(f"project {wanted['name']}"):
         owner = users.get_by_name(wanted["owner"])
-        lifecycle.create_project(giver, owner.id, wanted["place"], metadata)
+        registry = registries.get_by_name(wanted["registry"]) if wanted["registry"] else None
+        lifecycle.create_project(giver, owner.id, wanted["place"], metadata, registry)
         if wanted["storage_limit"] is not None:
             _limiting(giver, wanted["name"], wanted["storage_limit"])()
     return ""

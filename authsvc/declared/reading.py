@@ -13,12 +13,13 @@ from authsvc.configuration import service as configuration
 from authsvc.configuration.items import ITEMS
 from authsvc.core.db import db
 from authsvc.declared.document import Item
-from authsvc.declared.kinds import OF_PROJECT, OF_SYSTEM, PEOPLE
+from authsvc.declared.kinds import BEFORE, OF_PROJECT, OF_SYSTEM
 from authsvc.declared.places import Kind, Place
 from authsvc.projects import rules
 from authsvc.projects import service as projects
 from authsvc.projects.models import Project
 from authsvc.rbac.principal import Principal
+from authsvc.registries import service as registries
 
 _SIMPLER = {"true": True, "false": False}
 
@@ -26,7 +27,7 @@ _SIMPLER = {"true": True, "false": False}
 def whole(giver: Principal) -> Item:
     """All of it; secrets are left out."""
     found: Item = {"configuration": _configuration()}
-    found |= {kind.name: _of(kind, Place(giver)) for kind in (PEOPLE, *OF_SYSTEM)}
+    found |= {kind.name: _of(kind, Place(giver)) for kind in (*BEFORE, *OF_SYSTEM)}
     every = db.session.scalars(projects.all_projects().order_by(Project.name)).all()
     found["projects"] = [_project(giver, project) for project in every]
     return {name: value for name, value in found.items() if value}
@@ -51,6 +52,8 @@ def _configuration() -> Item:
 def _project(giver: Principal, project: Project) -> Item:
     metadata = rules.settable(project.metadata_)
     found: Item = {"name": project.name, "owner": project.owner.username, "metadata": simpler(metadata)}
+    if project.registry_id is not None:
+        found["registry"] = registries.get(project.registry_id).name
     found["storage_limit"] = project.storage_limit
     for kind in OF_PROJECT:
         items = _of(kind, Place(giver, project.name))

@@ -145,6 +145,18 @@ def get(registry_id: int) -> Registry:
     return registry
 
 
+def get_by_name(name: str) -> Registry:
+    """A registry by its name.
+
+    Raises:
+        NotFound
+    """
+    registry: Registry | None = db.session.scalar(every().where(Registry.name == name))
+    if registry is None:
+        raise NotFound(f"registry {name} not found")
+    return registry
+
+
 def every() -> Select[Any]:
     """All registries."""
     return select(Registry)

@@ -101,3 +101,27 @@ def test_what_cannot_be_changes_nothing(world: World, run: Run, tmp_path: Path, 
     assert reason in error(run("apply", write(tmp_path, {"labels": [{"name": "new"}]} | document)))
     for path in ("/labels?scope=g", "/registries", "/replication/policies"):
         assert world.api("GET", path, "admin").get_json() == []
+
+
+def test_a_proxy_cache_comes_after_its_registry_and_goes_before_it(
+    world: World, run: Run, registry: PlainRegistry, tmp_path: Path
+) -> None:
+    hub = {"name": "hub", "registry": "far", "metadata": {"public": True, "proxy_cache_filter_pattern": "library/**"}}
+    document = write(tmp_path, {"registries": [far(registry)], "projects": [hub, {"name": "own"}]})
+    assert run("apply", document).exit_code == 0
+    assert run("diff", document).exit_code == 0
+    project = world.api("GET", "/projects/hub", "admin").get_json()
+    assert (project["registry_id"], project["metadata"]["proxy_cache_filter_pattern"]) == (1, "library/**")
+    (exported,) = [one for one in yaml.safe_load(run("export").output)["projects"] if one["name"] == "hub"]
+    assert exported["registry"] == "far"
+    assert exported["retention"]["rules"][0]["template"] == "nDaysSinceLastPull"
+    for name, wanted, said in (
+        ("own", "far", "project own has images of its own; that is said once, when it is made"),
+        ("hub", "other", "project hub caches the registry far; that is said once, when it is made"),
+    ):
+        refused = run("apply", write(tmp_path, {"projects": [{"name": name, "registry": wanted}]}))
+        assert said in error(refused)
+    missing = run("apply", write(tmp_path, {"projects": [{"name": "new", "registry": "none"}]}))
+    assert "project new: registry none not found" in error(missing)
+    assert world.api("HEAD", "/projects?project_name=new", "admin").status_code == 404
+    assert run("apply", write(tmp_path, {"projects": [{"name": "hub"}]})).exit_code == 0, "what is not said stays"
