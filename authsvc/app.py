@@ -29,7 +29,7 @@ from authsvc.secrets.uses import UseRecorder
 from authsvc.system import unserved
 from authsvc.token.issuer import Issuer
 from authsvc.ui import shell
-from authsvc.wiring import API, AUTHENTICATORS, CHECKS, HEARERS, PAGES, internal_registry, make_issuer
+from authsvc.wiring import API, AUTHENTICATORS, CHECKS, ELSEWHERE, HEARERS, PAGES, internal_registry, make_issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ def create_app(settings: Settings) -> Flask:
     registry: RegistryClient = internal_registry(settings, services.issuer, "api")
     app.extensions["registry"] = registry
     callers = Callers(snapshots, authentication, services.issuer)
-    app.extensions["gate"] = Gate(settings, callers, CHECKS, Writer(registry, CHECKS, stores.directory(stores.of(settings))))
+    writer = Writer(registry, CHECKS, stores.directory(stores.of(settings)))
+    app.extensions["gate"] = Gate(settings, callers, CHECKS, writer, ELSEWHERE)
     audit.tell(app, HEARERS)
     requests.init(app)
     web.init(app)

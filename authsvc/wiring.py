@@ -60,6 +60,7 @@ import authsvc.notification.tasks
 import authsvc.projects.pages
 import authsvc.projects.routes
 import authsvc.proxy_cache.check
+import authsvc.proxy_cache.elsewhere
 import authsvc.proxy_cache.routes
 import authsvc.proxy_cache.service
 import authsvc.proxy_cache.tasks
@@ -199,6 +200,7 @@ UPLOAD_CHECKS: Sequence[UploadCheck] = [
 ]
 READ_CHECKS: Sequence[ReadCheck] = []
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS, authsvc.proxy_cache.check.is_here)
+ELSEWHERE = authsvc.proxy_cache.elsewhere.Upstream()
 # Of what proxy caches bring here themselves.
 CACHE_CHECKS = Checks([check for check in GATE_CHECKS if check is not authsvc.proxy_cache.check.check])
 

@@ -6,7 +6,7 @@ Everything is sorted by bytes; `last` need not exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -80,24 +80,28 @@ def catalog(who: Principal, query: Mapping[str, str]) -> Listing:
     return Listing({"repositories": shown}, asked.following(len(found), shown))
 
 
-def tags(name: str, query: Mapping[str, str]) -> Listing:
-    """A repository's tags; without `n` all of them, since there are clients that know of no pages.
+def tags(name: str, query: Mapping[str, str], also: Collection[str] = ()) -> Listing:
+    """A repository's tags, and those that there are `also`; without `n` all of them: there are clients that know of no pages.
 
     Raises:
         Refused: there is no such repository.
     """
     asked = page(query, _MOST_TAGS, default=None)
     repository = repositories.find(name)
-    if repository is None:
+    if repository is None and not also:
         raise Refused(Refusal(404, "NAME_UNKNOWN", f"repository {name} is not known to the registry", "registry API"))
-    found = list(db.session.scalars(artifacts.tag_names(repository, asked.last).limit(asked.limit)))
+    found: list[str] = []
+    if repository is not None:
+        found = list(db.session.scalars(artifacts.tag_names(repository, asked.last).limit(asked.limit)))
+    if also:
+        found = sorted({*found, *(tag for tag in also if tag > asked.last)})
     shown = found[: asked.size]
     return Listing({"name": name, "tags": shown}, asked.following(len(found), shown))
 
 
-def referrers(name: str, digest: str, query: Mapping[str, str]) -> Listing:
-    """An image index of the manifests that name `digest` as their subject, which need not be there itself; of one
-    `artifactType` if that is asked for.
+def referrers(name: str, digest: str, query: Mapping[str, str], also: Collection[Mapping[str, Any]] = ()) -> Listing:
+    """An image index of the manifests that name `digest` as their subject, which need not be there itself, and of those that do
+    so `also`, as descriptors; of one `artifactType` if that is asked for.
 
     Raises:
         Refused
@@ -109,10 +113,15 @@ def referrers(name: str, digest: str, query: Mapping[str, str]) -> Listing:
     if repository is not None:
         statement = accessories.referrers(repository, digest, type_, asked.last).limit(asked.limit)
         found = list(db.session.execute(statement))
-    shown = [_descriptor(artifact, size) for artifact, size in found[: asked.size]]
+    listed = [_descriptor(artifact, size) for artifact, size in found]
+    if also:
+        more = {one["digest"]: dict(one) for one in also if one["digest"] > asked.last and type_ in ("", one.get("artifactType"))}
+        known = {one["digest"]: one for one in listed}
+        listed = [one for _, one in sorted((more | known).items())]
+    shown = listed[: asked.size]
     body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": shown}
     others = {"artifactType": type_} if type_ else {}
-    return Listing(body, asked.following(len(found), [one["digest"] for one in shown], **others))
+    return Listing(body, asked.following(len(listed), [one["digest"] for one in shown], **others))
 
 
 def _descriptor(artifact: Artifact, size: int) -> dict[str, Any]:

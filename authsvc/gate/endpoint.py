@@ -111,7 +111,8 @@ class GateEndpoint:
             return self._refuse(refused, caller, asked, snapshot, environ)
         if project is not None and project.upstream and asked.is_content and not self._is_here(asked, snapshot):
             metrics.CACHED.labels(asked.kind, "miss").inc()
-            return "403 Forbidden", [_NO_LENGTH, (_STATUS, f"upstream-{asked.kind}")]  # nginx asks authsvc for it
+            # nginx asks authsvc for it.
+            return "403 Forbidden", [_NO_LENGTH, (_STATUS, f"upstream-{asked.kind}"), ("X-Gate-Project", str(project.id))]
         self._spare(asked, snapshot)
         if caller.token is not None and not asked.is_cancel:
             return _LET_IN, [_NO_LENGTH]

@@ -85,13 +85,15 @@ def _catalog(gate: Gate, caller: Caller | None, asked: Asked) -> Response:
 
 
 def _tags(gate: Gate, caller: Caller | None, asked: Asked) -> Response:
-    authorize(caller, asked, gate.callers.snapshots.current())
-    return _listed(discovery.tags(asked.repository, request.args))
+    project = authorize(caller, asked, gate.callers.snapshots.current())
+    also = gate.elsewhere.tags(asked.repository) if project is not None and project.upstream else ()
+    return _listed(discovery.tags(asked.repository, request.args, also))
 
 
 def _referrers(gate: Gate, caller: Caller | None, asked: Asked) -> Response:
-    authorize(caller, asked, gate.callers.snapshots.current())
-    response = _listed(discovery.referrers(asked.repository, asked.reference, request.args))
+    project = authorize(caller, asked, gate.callers.snapshots.current())
+    also = gate.elsewhere.referrers(asked.repository, asked.reference) if project is not None and project.upstream else ()
+    response = _listed(discovery.referrers(asked.repository, asked.reference, request.args, also))
     response.mimetype = OCI_INDEX
     if request.args.get("artifactType"):
         response.headers["OCI-Filters-Applied"] = "artifactType"

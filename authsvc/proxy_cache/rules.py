@@ -14,12 +14,14 @@ DOUBLESTAR = "doublestar"
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`speed`: bytes a second of one blob, 0: as fast as it goes; `at_once`: requests to the other registry, 0: any number;
-    `pattern`: of the repositories there that may be had, "": all; `stays`: what is gone there is served as long as it is here."""
+    `pattern`: of the repositories there that may be had, "": all; `stays`: what is gone there is served as long as it is here;
+    `refers`: what is attached to something there is listed here, too."""
 
     speed: int = 0
     at_once: int = 0
     pattern: str = ""
     stays: bool = False
+    refers: bool = False
 
     def allows(self, name: str) -> bool:
         """Whether a repository there may be had."""
@@ -33,6 +35,7 @@ def terms(metadata: Mapping[str, str]) -> Terms:
         at_once=max(0, int(metadata.get("max_upstream_conn", 0))),
         pattern=metadata.get("proxy_cache_filter_pattern", ""),
         stays=metadata.get("proxy_cache_local_on_not_found") == "true",
+        refers=metadata.get("proxy_referrer_api") == "true",
     )
 
 

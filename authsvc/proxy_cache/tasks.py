@@ -43,7 +43,8 @@ def run(context: JobContext, checks: Checks) -> dict[str, Any]:
         Failed: it is not taken here.
     """
     repository, digest = context.payload["repository"], context.payload["digest"]
-    if upstreams.find(repository) is None:
+    upstream, known = upstreams.find(repository), _known(context.payload)
+    if upstream is None:
         context.log("the project is gone")
         return {}
     storage = stores.of(context.settings)
@@ -53,7 +54,7 @@ def run(context: JobContext, checks: Checks) -> dict[str, Any]:
     reader = VersionReader(db.engine)
     try:
         local = Local(writer, Snapshots(reader), operator(ACTOR))
-        source = context.registry if local.held(repository, [digest]) else door(context.settings, _known(context.payload))
+        source = context.registry if local.held(repository, [digest]) else door(context.settings, upstream.project_id, known)
         copier = Copier(source, repository, local, repository, Pace(context.keep_going), context.log, whole=not is_in_reach)
         copier.copy(digest, _tags(repository, digest))
     except Unavailable:
@@ -79,10 +80,10 @@ class _Door(RegistryClient):
         return super().manifest(repository, reference)
 
 
-def door(settings: Settings, known: Content | None = None) -> RegistryClient:
-    """The way from a worker to other registries."""
+def door(settings: Settings, project_id: int, known: Content | None = None) -> RegistryClient:
+    """The way from a worker to the registry whose images a project caches."""
     secret = read_private(Layout(settings).proxy_secret).decode().strip()
-    return _Door(f"http://{settings.cache_address}", secret, known)
+    return _Door(f"http://{settings.cache_address}/{project_id}", secret, known)
 
 
 def _known(payload: Mapping[str, Any]) -> Content | None:

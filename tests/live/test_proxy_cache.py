@@ -175,7 +175,7 @@ def test_bytes_that_are_not_what_they_should_be_are_kept_by_nobody(ours: Stack, 
 def test_only_the_worker_comes_in_behind(ours: Stack, far: PlainRegistry) -> None:
     digest = far.image("inner", "v1")
     cache(ours, "inner", far.url)
-    inner = f"http://127.0.0.1:{ours.ports['cache']}/v2/inner/inner/manifests/{digest}"
+    inner = f"http://127.0.0.1:{ours.ports['cache']}/1/v2/inner/inner/manifests/{digest}"
     for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp4"}):
         assert requests.get(inner, headers=headers, timeout=10).status_code == 404
     assert (

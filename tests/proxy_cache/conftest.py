@@ -99,7 +99,7 @@ def door(world: World, port: int) -> Iterator[None]:
     """Where the worker reads, as nginx makes it."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        path = f"{INNER}{environ['PATH_INFO']}"
+        path = INNER + environ["PATH_INFO"][environ["PATH_INFO"].index("/v2/") :]
         environ |= {"PATH_INFO": path, "RAW_URI": path, "REQUEST_URI": path, "HTTP_X_REAL_IP": "127.0.0.1"}
         return world.nginx(environ, start_response)
 

@@ -19,11 +19,13 @@ Answer = tuple[int, Mapping[str, str]]
 class Between:
     """`rule` says of a method, a path and how many came before what becomes of a request: a status and headers; how many bytes of
     the answer are passed before the connection ends; (negative) how many bytes of the body are kept back, as if they were not to
-    come, before it ends without an answer; None: nothing. `path`: what is asked for instead."""
+    come, before it ends without an answer; None: nothing. `path`: what is asked for instead; `body`: a body with
+    200 instead of an answer, unless it is None."""
 
     def __init__(self, target: str) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.path: Callable[[str], str] = lambda path: path
+        self.body: Callable[[str], bytes | None] = lambda path: None
         self.rule: Callable[[str, str, int], Answer | int | None] = lambda method, path, number: None
         self.target = target
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"between": self}))
@@ -43,6 +45,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(done[0], done[1], "0")
             return
         kept_back = -done if done is not None and done < 0 else 0
+        if (said := self.between.body(self.path)) is not None:
+            self._answer(200, {}, str(len(said)))
+            self.wfile.write(said)
+            return
         answer = self._pass_on(body[: len(body) - kept_back])
         if kept_back:
             self.close_connection = True

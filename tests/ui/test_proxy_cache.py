@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from authsvc.core.db import db
@@ -52,7 +54,12 @@ def test_its_administrator_says_what_is_fetched_and_how_fast(world: World, hub: 
     dora.sign_in("dora")
     form = dora.get("/projects/hub/settings").text
     assert 'value="**"' in form
-    given = {"public": "true", "proxy_speed_kb": "100", "max_upstream_conn": "5", "proxy_cache_filter_pattern": "library/**"}
+    given: dict[str, Any] = {
+        "public": "true",
+        "proxy_speed_kb": "100",
+        "max_upstream_conn": "5",
+        "proxy_cache_filter_pattern": "library/**",
+    }
     assert dora.post("/projects/hub/settings", **given).status_code == 303
     metadata = world.api("GET", "/projects/hub", "admin").get_json()["metadata"]
     assert given.items() <= metadata.items()
