@@ -99,6 +99,29 @@ def _notifications(patient: Patient) -> Finding:
     )
 
 
+def _passing(patient: Patient) -> Finding:
+    """The way by which a worker reads what proxy caches fetch: through nginx, to us, for who shows the secret. It is asked for
+    something of a project that there is not."""
+    address = patient.settings.cache_address
+    url = f"http://{address}/0/v2/-/-/manifests/{'0' * 8}"
+    secret = read_private(patient.layout.proxy_secret).decode().strip()
+    try:
+        known, unknown = (
+            requests.get(url, headers={"Authorization": f"Bearer {shown}"}, timeout=_TIMEOUT).headers
+            for shown in (secret, "doctor")
+        )
+    except requests.RequestException as error:
+        return bad(
+            f"nginx does not answer at {address} ({type(error).__name__})", "`authsvc restart`: what is pulled is not kept"
+        )
+    ours = "Docker-Distribution-Api-Version"
+    if ours in unknown:
+        return bad(f"{address} lets in whoever asks", "something else than our nginx listens there")
+    if ours not in known:
+        return bad(f"nginx at {address} does not let us in", "`authsvc restart`: it has another secret")
+    return good("a worker reads what proxy caches fetch, with the secret only")
+
+
 def _configured(patient: Patient) -> Finding:
     """What nginx runs with, against what it would be given now."""
     file = patient.layout.config / "nginx.conf"
@@ -180,6 +203,7 @@ CHECKS = (
     Check("parts.registry", _registry),
     Check("parts.trust", _trust),
     Check("parts.notifications", _notifications),
+    Check("parts.proxy-caches", _passing),
     Check("parts.nginx-configuration", _configured),
     Check("parts.registry-configuration", _cache),
     Check("parts.storage", _store),
