@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.big import Size
+from tests.bench.caching import caching
+from tests.bench.caching import table as table_of_caches
 from tests.bench.collecting import collecting
 from tests.bench.collecting import table as table_of_collections
 from tests.bench.directories import directories
@@ -27,9 +29,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", default="10,1000,100000", help="numbers of projects to compare (default 10,1000,100000)")
     parser.add_argument(
         "--only",
-        choices=["tokens", "directories", "gate", "lists", "gc", "replication"],
+        choices=["tokens", "directories", "gate", "lists", "gc", "replication", "proxy-cache"],
         help="tokens; logins by directory, a silent one, and guesses; the gate's decisions, manifests and large layers; what is measured"
-        " only when it is asked for: long lists, in a large installation that is made first, garbage collection, and replication",
+        " only when it is asked for: long lists, in a large installation that is made first, garbage collection, replication, and proxy caches",
     )
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="for long lists")
     parser.add_argument("--pages", type=int, default=100, help="how often each list is asked for (default 100)")
@@ -60,6 +62,12 @@ def _replicating(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _caching(options: Options) -> int:
+    with tempfile.TemporaryDirectory(prefix="tidegate-caching-") as directory:
+        print(table_of_caches(caching(Path(directory), options)))
+    return 0
+
+
 def main() -> int:
     """Measure, print, and return the exit status: 1 if a request failed, or if `--check` finds a ratio far off."""
     arguments = _arguments()
@@ -72,6 +80,8 @@ def main() -> int:
     for program in ("wrk", "nginx", "docker-registry"):
         require(program, program)
     options = Options(arguments.seconds, arguments.rounds, [int(size) for size in arguments.sizes.split(",")])
+    if arguments.only == "proxy-cache":
+        return _caching(options)
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as directory:
         tokens = arguments.only in (None, "tokens")
         rows = under_load(Path(directory), options) if tokens else []

@@ -47,13 +47,14 @@ def gate(directory: Path, options: Options) -> Gate:
 @contextmanager
 def without_gate(stack: Stack) -> Iterator[str]:
     """The stack's own nginx once more on another port, in front of the same registry, but with no question to the gate."""
-    tls, plain = free_ports(2)
+    tls, plain, cache = free_ports(3)
     config = (stack.state_dir / "config" / "nginx.conf").read_text()
     config = re.sub(r"auth_request_set (\$\w+) \S+;", r'set \1 "";', config)
     config, asked = re.subn(r"auth_request /internal/gate;", "", config)
     if not asked:
         raise RuntimeError("nginx's configuration asks no gate, so there is nothing to compare")
     config = config.replace(f":{stack.ports['https']}", f":{tls}").replace(f":{stack.ports['http']}", f":{plain}")
+    config = config.replace(f":{stack.ports['cache']}", f":{cache}").replace("/nginx/upstream", "/nginx/upstream-without-gate")
     config = config.replace("/run/nginx.pid", "/run/nginx-without-gate.pid")
     file = stack.state_dir / "config" / "nginx-without-gate.conf"
     file.write_text(config)
