@@ -35,6 +35,7 @@ class Front:
         self._ahead: dict[str, Callable[[dict[str, Any], Any], Iterable[bytes]]] = {
             token.PATH: self._token,
             gate.PATH: self._gate,
+            gate.ON_DISK: self._gate,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -15,7 +15,7 @@ from authsvc.gate import answers, decisions
 from authsvc.gate.asked import Asked
 from authsvc.gate.asked import parse as parse_request
 from authsvc.gate.callers import Caller
-from authsvc.gate.checks import Refusal, Refused
+from authsvc.gate.checks import Absent, Refusal, Refused
 from authsvc.gate.service import Gate
 
 
@@ -50,7 +50,7 @@ def raw_uri() -> str:
 
 def _refuse(gate: Gate, refused: Refused, caller: Caller | None, asked: Asked | None) -> Response:
     refusal, decision_id = refused.refusal, ""
-    if caller is not None and asked is not None and refused.challenge is None:
+    if caller is not None and asked is not None and refused.challenge is None and not isinstance(refused, Absent):
         decision_id = decisions.new_id()
         project = gate.callers.snapshots.current().project(asked.project)
         decision = decisions.decision(decision_id, caller, asked, project.id if project else 0, refusal, refused.facts)

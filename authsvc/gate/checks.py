@@ -43,6 +43,10 @@ class Refused(Exception):
         self.facts = facts or {}
 
 
+class Absent(Refused):
+    """What is asked for is not to be had: nobody has decided anything, so there is no decision to be looked up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Let in, and counted as that many `bytes` of the project until what became of the write is recorded."""

@@ -32,6 +32,7 @@ from authsvc.observability import metrics
 from authsvc.token.grants import Access
 
 PATH = "/internal/gate"
+ON_DISK = f"{PATH}/on-disk"  # of a blob that nginx has found there
 _STATUS = "X-Gate-Status"
 _LET_IN = "204 No Content"
 _NO_LENGTH = ("Content-Length", "0")
@@ -109,7 +110,7 @@ class GateEndpoint:
                 check_passing(self._gate.checks, caller, asked, project, snapshot, told)
         except Refused as refused:
             return self._refuse(refused, caller, asked, snapshot, environ)
-        if project is not None and project.upstream and asked.is_content and not self._is_here(asked, snapshot):
+        if project is not None and project.upstream and asked.is_content and not self._is_here(asked, snapshot, environ):
             metrics.CACHED.labels(asked.kind, "miss").inc()
             # nginx asks authsvc for it.
             return "403 Forbidden", [_NO_LENGTH, (_STATUS, f"upstream-{asked.kind}"), ("X-Gate-Project", str(project.id))]
@@ -118,9 +119,9 @@ class GateEndpoint:
             return _LET_IN, [_NO_LENGTH]
         return _LET_IN, [_NO_LENGTH, ("X-Gate-Authorization", self._token(caller, asked, header, snapshot))]
 
-    def _is_here(self, asked: Asked, snapshot: Snapshot) -> bool:
+    def _is_here(self, asked: Asked, snapshot: Snapshot, environ: Environ) -> bool:
         read = CacheRead(asked.repository, asked.reference, asked.kind is Kind.BLOB, snapshot.execute)
-        is_here = self._gate.checks.is_here(read)
+        is_here = environ.get("PATH_INFO") == ON_DISK or self._gate.checks.is_here(read)
         if is_here:
             metrics.CACHED.labels(asked.kind, "hit").inc()
         return is_here

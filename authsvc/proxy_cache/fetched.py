@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from authsvc.distribution.client import Content
 
+Key = tuple[int, str, str]
 _MOST = 64
 _LARGEST = 256 * 1024  # bytes of one that is remembered
 
@@ -21,13 +22,13 @@ class _Entry:
 
 
 class Fetched:
-    """By a key that holds the digest, so that what is known stays true."""
+    """By project, repository and digest, so that what is known stays true."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
 
-    def get(self, key: tuple[str, str], fetch: Callable[[], Content | None]) -> Content | None:
+    def get(self, key: Key, fetch: Callable[[], Content | None]) -> Content | None:
         """What is known, or what `fetch` brings, which may raise; who comes meanwhile waits for it."""
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())

@@ -25,11 +25,11 @@ from authsvc.gate import answers
 from authsvc.gate.answering import answer, raw_uri, said
 from authsvc.gate.asked import Asked, parse
 from authsvc.gate.callers import Caller
-from authsvc.gate.checks import Refusal, Refused
+from authsvc.gate.checks import Absent, Refusal, Refused
 from authsvc.gate.decide import Told, authorize, check_passing
 from authsvc.gate.service import Gate
 from authsvc.proxy_cache import upstreams
-from authsvc.proxy_cache.service import Cache
+from authsvc.proxy_cache.service import RULE, Cache, unknown
 from authsvc.proxy_cache.upstreams import Upstream
 from authsvc.rbac.principal import ProjectRef
 from authsvc.replication.copying import Pace
@@ -101,7 +101,7 @@ def _inner(act: Callable[[Upstream, Asked], Response]) -> Response:
 def _require(upstream: Upstream | None, asked: Asked) -> Upstream:
     if upstream is None:
         message = f"project {asked.project} caches no other registry"
-        raise Refused(Refusal(404, "NAME_UNKNOWN", message, "proxy cache"))
+        raise Absent(Refusal(404, "NAME_UNKNOWN", message, RULE))
     return upstream
 
 
@@ -109,8 +109,7 @@ def _plain_manifest(upstream: Upstream, asked: Asked) -> Response:
     with upstream.asked() as client:
         content = client.manifest(upstream.name, asked.reference)
     if content is None:
-        message = f"manifest unknown: {client.transport.name} has no {upstream.name} {asked.reference}"
-        raise Refused(Refusal(404, "MANIFEST_UNKNOWN", message, "proxy cache"))
+        raise unknown(upstream, asked.reference)
     return _given(content)
 
 
@@ -122,15 +121,14 @@ def _blob(upstream: Upstream, asked: Asked) -> Response:
             if size is None:
                 raise NotFound(asked.reference)
             return _headers(Response(), asked.reference, "application/octet-stream", size)
-        size, pieces = _opened(upstream, asked.reference)
+        return _carried(upstream, asked.reference)
     except NotFound:
         message = f"blob unknown: {upstream.client.transport.name} has no {asked.reference} in {upstream.name}"
-        raise Refused(Refusal(404, "BLOB_UNKNOWN", message, "proxy cache")) from None
-    return _headers(Response(pieces), asked.reference, "application/octet-stream", size)
+        raise Absent(Refusal(404, "BLOB_UNKNOWN", message, RULE)) from None
 
 
-def _opened(upstream: Upstream, digest: str) -> tuple[int, Iterator[bytes]]:
-    """A blob's size and pieces, as one of those that this process carries at a time."""
+def _carried(upstream: Upstream, digest: str) -> Response:
+    """A blob, as one of those that this process carries at a time."""
     with ExitStack() as held:
         if not _STREAMS.acquire(blocking=False):
             raise Unavailable("as much is being fetched for proxy caches as may be at once; try again in a moment", retry_after=5)
@@ -141,10 +139,12 @@ def _opened(upstream: Upstream, digest: str) -> tuple[int, Iterator[bytes]]:
         kept = held.pop_all()
 
     def carried() -> Iterator[bytes]:
-        with kept:
+        with kept:  # what goes wrong is heard there
             yield from pieces
 
-    return size, carried()
+    response = _headers(Response(carried()), digest, "application/octet-stream", size)
+    response.call_on_close(kept.close)  # whoever asked may be gone before the first piece
+    return response
 
 
 def _described(found: Described) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -26,8 +26,9 @@ from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.inserts import insert_ignore
 from authsvc.core.own import own
 from authsvc.distribution.client import Content, Described, RegistryClient
-from authsvc.distribution.transport import Unexpected
-from authsvc.gate.checks import Refusal, Refused
+from authsvc.distribution.manifest import ACCEPTED, ManifestInvalid, parse
+from authsvc.distribution.transport import Unexpected, Unreadable
+from authsvc.gate.checks import Absent, Refusal
 from authsvc.jobs import service as jobs
 from authsvc.jobs.models import EVENT, WAITING_OR_RUNNING, Task
 from authsvc.observability import metrics
@@ -40,7 +41,7 @@ KIND = "PROXY_CACHE"
 _PATIENCE = 5.0  # seconds for an answer about a tag
 _AS_IT_WAS = timedelta(seconds=15)  # for which a tag that could not be asked for is believed
 _LARGEST = 64 * 1024  # bytes of a manifest in a row of the queue
-_RULE = "proxy cache"
+RULE = "proxy cache"
 _NO_RIGHT = (401, 403)
 
 log = structlog.get_logger(component="proxy_cache")
@@ -57,24 +58,25 @@ class Cache:
         """What a HEAD of a manifest answers.
 
         Raises:
-            Refused
+            Absent: it is not to be had.
+            Unavailable
         """
         digest = self._digest(upstream, reference)
         with _asking(upstream, reference):
             if _is_held(upstream, digest):
                 found = self.registry.described(upstream.repository, digest)
             else:
-                with upstream.asked() as client:
-                    found = client.described(upstream.name, digest)
+                found = _described(upstream, digest)
         if found is None:
-            raise Refused(_unknown(upstream, reference))
+            raise unknown(upstream, reference)
         return found
 
     def get(self, upstream: Upstream, reference: str) -> Content:
         """A manifest, which is brought here if it is not.
 
         Raises:
-            Refused
+            Absent: it is not to be had.
+            Unavailable
         """
         digest = self._digest(upstream, reference)
         with _asking(upstream, reference):
@@ -82,23 +84,22 @@ class Cache:
             if is_held:
                 found = self.registry.manifest(upstream.repository, digest)
             else:
-                found = own(Fetched).get((upstream.repository, digest), lambda: _fetch(upstream, digest))
+                found = own(Fetched).get((upstream.project_id, upstream.repository, digest), lambda: _fetch(upstream, digest))
         if found is None:
-            raise Refused(_unknown(upstream, reference))
-        if not is_held or not names.is_digest(reference):
+            raise unknown(upstream, reference)
+        if not is_held or (reference != digest and _stored(upstream, reference) != digest):
             _bring(upstream, found)
         return found
 
     def _digest(self, upstream: Upstream, reference: str) -> str:
         if not upstream.is_allowed:
-            raise Refused(_unknown(upstream, reference, f"{upstream.name} is none of the repositories that may be had"))
+            raise unknown(upstream, reference, f"{upstream.name} is none of the repositories that may be had")
         return reference if names.is_digest(reference) else self._of_tag(upstream, reference)
 
     def _of_tag(self, upstream: Upstream, tag: str) -> str:
         stored = _stored(upstream, tag)
         try:
-            with upstream.asked() as client:
-                found = client.described(upstream.name, tag, patience=_PATIENCE)
+            found = _described(upstream, tag)
         except DomainError as error:
             if stored is None:
                 with _asking(upstream, tag):
@@ -111,7 +112,7 @@ class Cache:
             if stored is None or not upstream.terms.stays:
                 if stored is not None:
                     _forget(upstream, tag)
-                raise Refused(_unknown(upstream, tag))
+                raise unknown(upstream, tag)
             _believe(upstream, tag, stored, timedelta(seconds=self.seconds))
             return stored
         _believe(upstream, tag, found.digest, timedelta(seconds=self.seconds))
@@ -126,15 +127,16 @@ def _asking(upstream: Upstream, reference: str) -> Iterator[None]:
     except Unexpected as error:
         if error.status == 429:
             message = f"too many requests to upstream registry: {error.message}"
-            raise Refused(Refusal(429, "TOOMANYREQUESTS", message, _RULE, retry_after=error.retry_after or 10)) from error
+            raise Absent(Refusal(429, "TOOMANYREQUESTS", message, RULE, retry_after=error.retry_after or 10)) from error
         if error.status in _NO_RIGHT:
-            raise Refused(_unknown(upstream, reference, error.message)) from error
+            raise unknown(upstream, reference, error.message) from error
         raise
 
 
-def _unknown(upstream: Upstream, reference: str, why: str = "") -> Refusal:
+def unknown(upstream: Upstream, reference: str, why: str = "") -> Absent:
+    """There is no such manifest."""
     said = why or f"{upstream.client.transport.name} has no {upstream.name} {reference}"
-    return Refusal(404, "MANIFEST_UNKNOWN", f"manifest unknown: {said}", _RULE)
+    return Absent(Refusal(404, "MANIFEST_UNKNOWN", f"manifest unknown: {said}", RULE))
 
 
 def _is_held(upstream: Upstream, digest: str) -> bool:
@@ -171,9 +173,27 @@ def _row(upstream: Upstream, tag: str) -> Select[Any]:
     return select(UpstreamTag).where(UpstreamTag.repository == upstream.repository, UpstreamTag.tag == tag)
 
 
-def _fetch(upstream: Upstream, digest: str) -> Content | None:
+def _described(upstream: Upstream, reference: str) -> Described | None:
     with upstream.asked() as client:
-        return client.manifest(upstream.name, digest)
+        found = client.described(upstream.name, reference, patience=_PATIENCE)
+    if found is None:
+        return None
+    wanted = reference if names.is_digest(reference) else found.digest
+    if found.digest != wanted or not names.is_digest(wanted) or found.media_type not in ACCEPTED:
+        raise Unreadable(f"{client.transport.name} does not describe {upstream.name} {reference} as a manifest")
+    return found
+
+
+def _fetch(upstream: Upstream, digest: str) -> Content | None:
+    """A manifest, and nothing else that somebody might want us to hand out: a browser would take a page for ours."""
+    with upstream.asked() as client:
+        found = client.manifest(upstream.name, digest)
+    if found is None:
+        return None
+    try:
+        return replace(found, media_type=parse(found.data, found.media_type).media_type)
+    except ManifestInvalid as error:
+        raise Unreadable(f"what {client.transport.name} has as {upstream.name}@{digest} is no manifest: {error}") from None
 
 
 def _bring(upstream: Upstream, content: Content) -> None:

@@ -50,7 +50,7 @@ def without_gate(stack: Stack) -> Iterator[str]:
     tls, plain, cache = free_ports(3)
     config = (stack.state_dir / "config" / "nginx.conf").read_text()
     config = re.sub(r"auth_request_set (\$\w+) \S+;", r'set \1 "";', config)
-    config, asked = re.subn(r"auth_request /internal/gate;", "", config)
+    config, asked = re.subn(r"auth_request /internal/gate\S*;", "", config)
     if not asked:
         raise RuntimeError("nginx's configuration asks no gate, so there is nothing to compare")
     config = config.replace(f":{stack.ports['https']}", f":{tls}").replace(f":{stack.ports['http']}", f":{plain}")

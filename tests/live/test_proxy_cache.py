@@ -172,6 +172,18 @@ def test_bytes_that_are_not_what_they_should_be_are_kept_by_nobody(ours: Stack, 
         assert pull(client, "liar/liar", "v1") == digest
 
 
+def test_a_part_of_a_blob_is_sent_whether_it_is_here_or_not(ours: Stack, far: PlainRegistry) -> None:
+    client = RawClient(ours, ours.admin)
+    _, layer = large(far, "parts", "v1")
+    cache(ours, "parts", far.url)
+    token = client.token("repository:parts/parts:pull")
+    for _ in range(2):
+        read = client.request("GET", f"/v2/parts/parts/blobs/{layer}", token=token, headers={"Range": "bytes=1000000-1000009"})
+        assert (read.status_code, read.content) == (206, (b"parts" * LARGE)[1_000_000:1_000_010])
+    looked = client.request("HEAD", f"/v2/parts/parts/blobs/{layer}", token=token)
+    assert (looked.status_code, looked.headers["Content-Length"]) == (200, str(LARGE))
+
+
 def test_only_the_worker_comes_in_behind(ours: Stack, far: PlainRegistry) -> None:
     digest = far.image("inner", "v1")
     cache(ours, "inner", far.url)

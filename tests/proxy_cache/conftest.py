@@ -69,9 +69,10 @@ class Cached:
     def manifest(self, reference: str, who: str = "admin", method: str = "GET") -> TestResponse:
         return self.get(f"{self.repository}/manifests/{reference}", who, method)
 
-    def blob(self, digest: str, method: str = "GET") -> TestResponse:
+    def blob(self, digest: str, method: str = "GET", *, buffered: bool = True) -> TestResponse:
         """As nginx asks for what the gate has let in."""
-        return self.world.client.open(f"{INNER}/v2/{self.repository}/blobs/{digest}", method=method, headers=_NGINX)
+        path = f"{INNER}/v2/{self.repository}/blobs/{digest}"
+        return self.world.client.open(path, method=method, headers=_NGINX, buffered=buffered)
 
     def work(self) -> None:
         """What a worker does, until there is nothing more to do now."""

@@ -10,7 +10,9 @@ from sqlalchemy import update
 
 from authsvc.core.db import db, utcnow
 from authsvc.core.places import place
+from authsvc.jobs.models import Task
 from authsvc.proxy_cache.models import UpstreamTag
+from authsvc.proxy_cache.service import KIND
 from authsvc.proxy_cache.upstreams import Upstreams, find
 from authsvc.rbac.roles import Role
 from tests.proxy_cache.conftest import Cached
@@ -49,6 +51,10 @@ def test_what_is_not_here_is_fetched_and_then_is(cached: Cached) -> None:
     later(cached.world)
     assert cached.gate(f"{path}/v1") == "upstream-manifest", "it has to be asked for again"
     assert cached.gate(f"{path}/{digest}") == "pass"
+    assert cached.manifest("v1").status_code == 200
+    assert cached.gate(f"{path}/v1") == "pass"
+    with cached.world.changes():
+        assert db.session.query(Task).filter(Task.kind == KIND).count() == 1, "what is as it was is not brought again"
 
 
 def test_a_tag_that_moves_there_moves_here(cached: Cached) -> None:
