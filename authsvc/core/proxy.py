@@ -10,6 +10,8 @@ from typing import Any
 HEADER = "X-Proxy-Secret"
 # In a request's environment: whether passwords are looked at by another process.
 ELSEWHERE = "tidegate.passwords_elsewhere"
+# The host that a request came to, if names stand there without their project; "": to ours.
+MIRROR = "HTTP_X_MIRROR_HOST"
 # Whether it was nginx that sent it.
 BY_PROXY = "tidegate.by_proxy"
 

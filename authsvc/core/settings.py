@@ -63,6 +63,8 @@ class Settings:
     registrations_per_address: int = 10
     reconcile_seconds: int = 900
     proxy_cache_seconds: int = 60
+    mirror_hosts: tuple[str, ...] = ()
+    mirror_namespaces: tuple[str, ...] = ()
     gc_grace_seconds: int = 7200
     ldap_reread_seconds: int = 900
     oidc_check_seconds: int = 900
@@ -106,6 +108,24 @@ class Settings:
         return urlsplit(self.external_url).netloc
 
     @property
+    def mirrors(self) -> dict[str, str]:
+        """Host -> the project whose repositories are had there by their names without it."""
+        return _pairs(self.mirror_hosts)
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """What containerd says as `ns` -> the project that stands for it."""
+        return _pairs(self.mirror_namespaces)
+
+    def realm_at(self, host: str) -> str:
+        """The token endpoint's address at one of the `mirrors`, and at our own host for any other."""
+        if host not in self.mirrors:
+            return self.realm
+        parts = urlsplit(self.external_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{addresses.bracketed(host)}{port}/service/token"
+
+    @property
     def own_authority(self) -> bool:
         """Whether clients have to be given the authority of our certificate, since nobody else vouches for it."""
         return self.tls and self.tls_certificate is None
@@ -137,6 +157,10 @@ class Settings:
         except EnvError as error:
             raise SettingsError(str(error)) from error
         return cls(**(values | overrides))
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    return {name: project for name, _, project in (pair.partition("=") for pair in given)}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -214,7 +238,7 @@ def _port(url: str) -> int:
 
 
 def _check(settings: Settings) -> None:
-    problems = [*_out_of_range(settings), *_not_an_address(settings)]
+    problems = [*_out_of_range(settings), *_not_an_address(settings), *_no_mirror(settings)]
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         problems.append("tls_certificate and tls_key go together")
     if settings.log_level not in ("debug", "info", "warning", "error"):
@@ -224,6 +248,8 @@ def _check(settings: Settings) -> None:
 
 
 _PASSWORD = re.compile(r"(?<!/):[^@/]*@")
+# A host, with a port or without (it stands in nginx' configuration), and a project.
+_PAIR = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?=[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 _KEPT = re.compile(r"[1-9]\d{0,3}[dwmy]")
 _LENGTHS = ("credential_cache_seconds", "gc_grace_seconds", "oidc_grace_seconds", "proxy_cache_seconds")
 _LOGIN = ("login_attempts", "login_attempts_per_address", "login_window_seconds", "registrations_per_address")
@@ -250,6 +276,15 @@ def _out_of_range(settings: Settings) -> Iterator[str]:
         yield "traces_percent must be 0 to 100"
     if wrong := [part for part in settings.backup_keep if not _KEPT.fullmatch(part)]:
         yield f"backup_keep: {wrong[0]!r} is no number of days, weeks, months or years such as 7d, 4w, 6m, 2y"
+
+
+def _no_mirror(settings: Settings) -> Iterator[str]:
+    for name in ("mirror_hosts", "mirror_namespaces"):
+        for pair in getattr(settings, name):
+            if not _PAIR.fullmatch(pair) or (name == "mirror_hosts" and ":" in pair):
+                yield f"{name}: {pair!r} does not look like docker.io=hub"
+    if urlsplit(settings.external_url).hostname in settings.mirrors:
+        yield "mirror_hosts: the registry's own host is none, since names there begin with a project"
 
 
 def _not_an_address(settings: Settings) -> Iterator[str]:

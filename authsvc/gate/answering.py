@@ -9,6 +9,7 @@ from flask import Response, current_app, request
 
 from authsvc.core import origin
 from authsvc.core.errors import DomainError
+from authsvc.core.proxy import MIRROR
 from authsvc.distribution.client import Refused as RefusedByRegistry
 from authsvc.distribution.manifest import ManifestInvalid
 from authsvc.gate import answers, decisions
@@ -58,7 +59,7 @@ def _refuse(gate: Gate, refused: Refused, caller: Caller | None, asked: Asked | 
         decisions.keep([(decision, refusal)])
     response = said(refusal, decision_id)
     if refused.challenge is not None:
-        response.headers["WWW-Authenticate"] = gate.challenge(asked, refused.challenge)
+        response.headers["WWW-Authenticate"] = gate.challenge(asked, refused.challenge, request.environ.get(MIRROR, ""))
     return response
 
 

@@ -94,9 +94,14 @@ class Asked:
     @property
     def scope(self) -> str:
         """What it needs, as a challenge says it: one value, scopes separated by spaces."""
+        return self.scope_without("")
+
+    def scope_without(self, project: str) -> str:
+        """The same, of repositories by their names within a project; "": by their whole names."""
         if self.kind is Kind.CATALOG:
             return "registry:catalog:*"
-        return " ".join(f"repository:{name}:{','.join(actions)}" for name, actions in self.needs())
+        before = f"{project}/" if project else ""
+        return " ".join(f"repository:{name.removeprefix(before)}:{','.join(actions)}" for name, actions in self.needs())
 
 
 def parse(method: str, uri: str) -> Asked:

@@ -21,7 +21,7 @@ from authsvc.authn.snapshot import Snapshot
 from authsvc.core import origin
 from authsvc.core.errors import DomainError, Unavailable
 from authsvc.core.names import project_of
-from authsvc.core.proxy import ELSEWHERE, send_to
+from authsvc.core.proxy import ELSEWHERE, MIRROR, send_to
 from authsvc.gate import answers, decisions
 from authsvc.gate.asked import Asked, Kind, parse
 from authsvc.gate.callers import Caller
@@ -86,7 +86,7 @@ class GateEndpoint:
         method, uri = environ.get("HTTP_X_GATE_METHOD", ""), environ.get("HTTP_X_GATE_URI", "")
         header, address = environ.get("HTTP_AUTHORIZATION", ""), environ.get("REMOTE_ADDR", "")
         snapshot = self._gate.callers.snapshots.current()
-        key = fingerprint("refused", method, uri, header, address)
+        key = fingerprint("refused", method, uri, header, address, environ.get(MIRROR, ""))
         if (known := _recall(snapshot, key)) is not None:
             return known.status, known.headers
         origin.set_current(origin.asking(environ))
@@ -165,7 +165,7 @@ class GateEndpoint:
         body = json.dumps(answers.body(refusal, decision_id))  # ASCII, as headers must be
         headers = [_NO_LENGTH, (_STATUS, str(refusal.status)), ("X-Gate-Body", body)]
         if refused.challenge is not None:
-            headers.append(("X-Gate-Challenge", self._gate.challenge(asked, refused.challenge)))
+            headers.append(("X-Gate-Challenge", self._gate.challenge(asked, refused.challenge, environ.get(MIRROR, ""))))
         if refusal.retry_after is not None:
             headers.append(("X-Gate-Retry-After", str(refusal.retry_after)))
         return "403 Forbidden", headers

@@ -12,6 +12,7 @@ from flask import Blueprint as PageBlueprint
 from flask import Response, current_app, request
 
 from authsvc.core.api import Blueprint
+from authsvc.core.proxy import MIRROR
 from authsvc.distribution.manifest import MAX_BYTES, OCI_INDEX, parse
 from authsvc.gate import discovery, replay
 from authsvc.gate.answering import answer
@@ -103,7 +104,10 @@ def _referrers(gate: Gate, caller: Caller | None, asked: Asked) -> Response:
 def _listed(listing: Listing) -> Response:
     response = Response(orjson.dumps(listing.body), mimetype="application/json")
     if listing.following is not None:
-        response.headers["Link"] = f'<{request.path}?{listing.following}>; rel="next"'
+        gate: Gate = current_app.extensions["gate"]
+        project = gate.settings.mirrors.get(request.environ.get(MIRROR, ""), "")
+        path = request.path.replace(f"/v2/{project}/", "/v2/", 1) if project else request.path
+        response.headers["Link"] = f'<{path}?{listing.following}>; rel="next"'
     return response
 
 

@@ -40,7 +40,9 @@ class Gate:
         """What writes for the API and pages, for somebody who was asked about already."""
         return Hand(self.writer, who, project, self.callers.snapshots.current())
 
-    def challenge(self, asked: Asked | None, error: str) -> str:
-        """The challenge for a request that has to come again with a token."""
-        scope = asked.scope if asked else ""
-        return answers.challenge(self.settings.realm, self.settings.token_service, scope, error)
+    def challenge(self, asked: Asked | None, error: str, mirror: str = "") -> str:
+        """The challenge for a request that has to come again with a token; `mirror`: the host that it came to, where names stand
+        without the project."""
+        project = self.settings.mirrors.get(mirror, "")
+        scope = asked.scope_without(project) if asked else ""
+        return answers.challenge(self.settings.realm_at(mirror), self.settings.token_service, scope, error)

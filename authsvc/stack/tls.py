@@ -48,7 +48,7 @@ def prepare(settings: Settings, directory: Path | None = None) -> tuple[Path, Pa
 
 def _hosts(settings: Settings) -> list[str]:
     host = urlsplit(settings.external_url).hostname or "localhost"
-    return list(dict.fromkeys([host, "localhost", "127.0.0.1"]))
+    return list(dict.fromkeys([host, "localhost", "127.0.0.1", *settings.mirrors]))
 
 
 def _serves(path: Path, hosts: list[str], authority: x509.Certificate) -> bool:

@@ -25,7 +25,7 @@ from authsvc.core import origin
 from authsvc.core.db import transaction, utcnow
 from authsvc.core.errors import STATUS, DomainError, InvalidCredentials, Unauthenticated, envelope
 from authsvc.core.faults import told
-from authsvc.core.proxy import ELSEWHERE, send_to
+from authsvc.core.proxy import ELSEWHERE, MIRROR, send_to
 from authsvc.core.settings import Settings
 from authsvc.observability import metrics
 from authsvc.rbac.authority import Credential, Door
@@ -96,6 +96,7 @@ class TokenEndpoint:
         self._authentication = authentication
         self._issuer = issuer
         self._uses = uses
+        self._mirrors = settings.mirrors
         self._reuse = 0.0
         self._signed_for: Snapshot | None = None
 
@@ -135,12 +136,13 @@ class TokenEndpoint:
 
     def _get(self, environ: Environ) -> bytes:
         header, query = environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")
+        project = self._project(environ)
         snapshot = self._present()
-        key = fingerprint("GET", header, query)
+        key = fingerprint("GET", header, query, project)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
         origin.set_current(origin.asking(environ))
-        question = questions.of_query(query, self._settings.token_service)
+        question = questions.of_query(query, self._settings.token_service).within(project)
         address, elsewhere = environ.get("REMOTE_ADDR", ""), environ.get(ELSEWHERE, False)
         principal, identity = self._authentication.identify(header, snapshot, address, may_pass_on=elsewhere)
         if identity is not None:
@@ -154,12 +156,13 @@ class TokenEndpoint:
 
     def _post(self, environ: Environ) -> bytes:
         form = questions.read_form(environ)
+        project = self._project(environ)
         snapshot = self._present()
-        key = fingerprint("POST", form)
+        key = fingerprint("POST", form, project)
         if (body := self._recall(snapshot, key, environ)) is not None:
             return body
         origin.set_current(origin.asking(environ))
-        question = questions.of_form(form, self._settings.token_service)
+        question = questions.of_form(form, self._settings.token_service).within(project)
         credential = questions.credential_of_form(form)
         address, elsewhere = environ.get("REMOTE_ADDR", ""), environ.get(ELSEWHERE, False)
         principal, identity = self._authentication.check(credential, snapshot, address, may_pass_on=elsewhere)
@@ -167,6 +170,10 @@ class TokenEndpoint:
         is_refresh = principal.authority.credential is Credential.REFRESH
         caller = _Caller(principal, identity, credential.secret if is_refresh else "")
         return self._answer(environ, snapshot, key, question, caller)
+
+    def _project(self, environ: Environ) -> str:
+        """The project whose repositories are asked for by their names without it; "": they are asked for by their whole names."""
+        return self._mirrors.get(environ.get(MIRROR, ""), "") if self._mirrors else ""
 
     # -- both ----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
@@ -33,6 +33,13 @@ class Question:
     scopes: tuple[Scope, ...] | None
     offline: bool
     client: str
+
+    def within(self, project: str) -> Question:
+        """The same, of repositories of a project, if one is named."""
+        if not project or self.scopes is None:
+            return self
+        inner = (replace(one, name=f"{project}/{one.name}") if one.type == "repository" else one for one in self.scopes)
+        return replace(self, scopes=tuple(inner))
 
 
 def of_query(query: str, service: str) -> Question:

@@ -25,7 +25,12 @@ CLIENTS = 30
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(tmp_path_factory.mktemp("caching"))
     try:
-        yield running.start(OUTGOING_ALLOW="127.0.0.1/32", PROXY_CACHE_SECONDS="0")
+        yield running.start(
+            OUTGOING_ALLOW="127.0.0.1/32",
+            PROXY_CACHE_SECONDS="0",
+            MIRROR_HOSTS="127.0.0.1=mirrored",
+            MIRROR_NAMESPACES="docker.io=mirrored,localhost:5000=mirrored",
+        )
     finally:
         running.stop()
 
@@ -182,6 +187,52 @@ def test_a_part_of_a_blob_is_sent_whether_it_is_here_or_not(ours: Stack, far: Pl
         assert (read.status_code, read.content) == (206, (b"parts" * LARGE)[1_000_000:1_000_010])
     looked = client.request("HEAD", f"/v2/parts/parts/blobs/{layer}", token=token)
     assert (looked.status_code, looked.headers["Content-Length"]) == (200, str(LARGE))
+
+
+def test_at_a_mirrors_host_names_stand_without_the_project(ours: Stack, far: PlainRegistry) -> None:
+    """As docker asks a `registry-mirrors`: the token by the name that it knows, at the address that it is sent to."""
+    digest, layer = large(far, "library/alone", "v1")
+    cache(ours, "mirrored", far.url, public="true")
+    there = f"https://127.0.0.1:{ours.ports['https']}"
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(ours.ca)
+    greeted = session.get(f"{there}/v2/", timeout=10)
+    assert greeted.status_code == 401
+    realm = f'realm="{there}/service/token"'
+    assert realm in greeted.headers["WWW-Authenticate"]
+    scope = "repository:library/alone:pull"
+    asked = session.get(f"{there}/service/token", params={"service": "harbor-registry", "scope": scope}, timeout=10).json()
+    session.headers.update({"Authorization": f"Bearer {asked['token']}", "Accept": OCI_MANIFEST})
+    for _ in range(2):
+        got = session.get(f"{there}/v2/library/alone/manifests/v1", timeout=10)
+        assert (got.status_code, got.headers["Docker-Content-Digest"]) == (200, digest), got.text
+        read = session.get(f"{there}/v2/library/alone/blobs/{layer}", timeout=10)
+        assert "sha256:" + hashlib.sha256(read.content).hexdigest() == layer
+        eventually(lambda: tags(ours, "mirrored", "library%252Falone") == {"v1": digest}, seconds=30)
+    listed = session.get(f"{there}/v2/library/alone/tags/list?n=0", timeout=10)
+    assert listed.json() == {"name": "mirrored/library/alone", "tags": []}
+    assert session.get(f"{there}/v2/library/none/manifests/v1", timeout=10).status_code == 401, "of which the token is not"
+    assert session.get(f"{ours.url}/v2/library/alone/manifests/v1", timeout=10).status_code in (401, 404), (
+        "at our own host it is none"
+    )
+
+
+@pytest.mark.parametrize("namespace", ["docker.io", "localhost:5000"])
+def test_containerds_namespace_stands_for_a_project(ours: Stack, far: PlainRegistry, namespace: str) -> None:
+    digest = far.image("library/spaced", "v1")
+    if ours.api("HEAD", "/projects?project_name=mirrored").status_code != 200:
+        cache(ours, "mirrored", far.url, public="true")
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(ours.ca)
+    path, query = f"{ours.url}/v2/library/spaced/manifests/v1", {"ns": namespace}
+    greeted = session.get(path, params=query, timeout=10)
+    assert 'scope="repository:mirrored/library/spaced:pull"' in greeted.headers["WWW-Authenticate"], greeted.text
+    token = ours.token("repository:mirrored/library/spaced:pull").json()["token"]
+    session.headers.update({"Authorization": f"Bearer {token}", "Accept": OCI_MANIFEST})
+    got = session.get(path, params=query, timeout=10)
+    assert (got.status_code, got.headers["Docker-Content-Digest"]) == (200, digest), got.text
+    assert session.get(path, timeout=10).status_code in (401, 404)
+    assert session.get(path, params={"ns": "quay.io"}, timeout=10).status_code in (401, 404)
 
 
 def test_only_the_worker_comes_in_behind(ours: Stack, far: PlainRegistry) -> None:
