@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,16 +91,16 @@ def _environ_for_cli() -> dict[str, str]:
 
 
 @contextmanager
-def engine(directory: Path, *, network: bool = False) -> Iterator[Engine]:
-    """Start an engine below `directory`, and stop it. With `network` it starts containers, in a network of its own that leads
+def engine(directory: Path, *options: str, network: bool = False) -> Iterator[Engine]:
+    """Start an engine below `directory`, with these options of dockerd, and stop it. With `network` it starts containers, in a network of its own that leads
     nowhere (`network.door` leads there): on the host's each would be a change, at which browsers break off what they ask, and
     other engines would take its bridge away. Without, it carries images only."""
     with ExitStack() as around:
-        yield around.enter_context(_engine(directory, around.enter_context(namespace()) if network else ""))
+        yield around.enter_context(_engine(directory, around.enter_context(namespace()) if network else "", options))
 
 
 @contextmanager
-def _engine(directory: Path, where: str) -> Iterator[Engine]:
+def _engine(directory: Path, where: str, options: Sequence[str]) -> Iterator[Engine]:
     home = directory / "home"
     home.mkdir(parents=True)
     socket = directory / "docker.sock"
@@ -109,6 +109,7 @@ def _engine(directory: Path, where: str) -> Iterator[Engine]:
         "--exec-root", str(directory / "exec"), "--pidfile", str(directory / "docker.pid"), "-H", f"unix://{socket}",
     ]  # fmt: skip
     command += [] if where else ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    command += options
     log = (directory / "dockerd.log").open("w")
     process = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
     made = Engine(f"unix://{socket}", str(directory / "exec" / "containerd" / "containerd.sock"), home, where)
