@@ -45,6 +45,8 @@ CACHED = Counter(
     ["what", "result"],
     registry=_own,
 )
+for _labels in (("manifest", "hit"), ("manifest", "miss"), ("manifest", "stale"), ("blob", "hit"), ("blob", "miss")):
+    CACHED.labels(*_labels)  # there from the start: whoever counts by differences would miss the first
 EVENTS = Counter("tidegate_events_received", "Events that registries have told the webhook", registry=_own)
 TASKS = Counter("harbor_jobservice_task", "Tasks that have ended, by how", ["type", "status"], registry=_own)
 TASK_SECONDS = Summary("harbor_jobservice_task_process_time_seconds", "Time that tasks took", ["type", "status"], registry=_own)

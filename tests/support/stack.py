@@ -21,7 +21,7 @@ from tests.support.ports import free_ports
 _READY_WITHIN = 90.0
 
 
-def _let_through(path: Path) -> None:
+def let_through(path: Path) -> None:
     """Our temporary directories are closed to others, and nginx, when root starts it, works as another user."""
     for directory in path.parents:
         if directory.exists() and Path(tempfile.gettempdir()) in directory.parents:
@@ -68,7 +68,7 @@ class Stack:
             names = ("https", "http", "token", "api", "webhook", "registry", "cache", "metrics")
             self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.environ = self._environ(settings)
-        _let_through(self.state_dir)
+        let_through(self.state_dir)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "authsvc.cli", "up"],
             env=self.environ,
