@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
+from authsvc.core.db import reading
 from authsvc.doctor.findings import LOOPBACK, Check, Finding, Patient, bad, doubtful, good, skipped
+from authsvc.projects import service as projects
 
 
 def _address(patient: Patient) -> Finding:
@@ -85,6 +87,26 @@ def _places(patient: Patient) -> Finding:
     return good("nothing but nginx listens on all addresses")
 
 
+def _mirrors(patient: Patient) -> Finding:
+    """Whether the projects are there that stand for other registries."""
+    wanted = {*patient.settings.mirrors.values(), *patient.settings.namespaces.values()}
+    if not wanted:
+        return skipped("no host or namespace stands for a project")
+    with patient.app.app_context(), reading():
+        found = {name: projects.find_ref(name, is_name=True) for name in sorted(wanted)}
+    missing = [name for name, project in found.items() if project is None]
+    if missing:
+        advice = "make it, or take it out of TIDEGATE_MIRROR_HOSTS and TIDEGATE_MIRROR_NAMESPACES"
+        return bad(f"there is no project {', '.join(missing)}", advice)
+    private = [name for name, project in found.items() if project is not None and not project.public]
+    if private:
+        return doubtful(
+            f"project {', '.join(private)} is private",
+            "docker and containerd show a mirror no credentials unless they are told to",
+        )
+    return good(f"{', '.join(found)}: there, and public")
+
+
 CHECKS = (
     Check("settings.address", _address),
     Check("settings.encryption", _encryption),
@@ -93,4 +115,5 @@ CHECKS = (
     Check("settings.database-password", _password),
     Check("settings.master-key", _master_key),
     Check("settings.places", _places),
+    Check("settings.mirrors", _mirrors),
 )

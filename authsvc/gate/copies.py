@@ -185,6 +185,7 @@ def _pieces(artifact: Artifact, target: Repository | None) -> list[_Piece]:
         PreconditionFailed
     """
     order, children_ids = _with_company(artifact)
+    _require_whole(order)
     tags = service.tags_by_artifact(order)
     wanted = {one.digest: [] if one.id in children_ids else [tag.name for tag in tags[one.id]] for one in order}
     tagged, present = _at(target, wanted)
@@ -195,6 +196,15 @@ def _pieces(artifact: Artifact, target: Repository | None) -> list[_Piece]:
         _Piece(one.digest, tuple(name for name in wanted[one.digest] if tagged.get(name) != one.digest), one.digest in present)
         for one in order
     ]
+
+
+def _require_whole(order: Sequence[Artifact]) -> None:
+    """A proxy cache holds of an index what was pulled; a registry takes it whole or not at all."""
+    named = select(ArtifactReference.child_digest).where(ArtifactReference.parent_id.in_([one.id for one in order]))
+    here = {one.digest for one in order}
+    missing = next((digest for digest in db.session.scalars(named) if digest not in here), None)
+    if missing is not None:
+        raise PreconditionFailed(f"{missing}, which is a part of it, is not here: pull it first")
 
 
 def _with_company(artifact: Artifact) -> tuple[list[Artifact], set[int]]:

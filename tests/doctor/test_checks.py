@@ -178,6 +178,7 @@ def test_what_is_broken_is_found(ward: Ward, name: str, status: str, damage: Cal
         ("settings.address", DOUBTFUL, {"external_url": "https://registry.example.com"}),
         ("settings.address", GOOD, {"external_url": "https://registry.example.com", "listen_address": "0.0.0.0"}),
         ("settings.places", BAD, {"registry_address": "0.0.0.0:5000"}),
+        ("settings.mirrors", BAD, {"mirror_hosts": ("hub.example.com=nowhere",)}),
         ("host.name", BAD, {"external_url": "https://nobody.invalid"}),
         ("host.cores", DOUBTFUL, {"token_workers": 10_000}),
         ("files.registry", BAD, {"registry_program": "no-such-program"}),

@@ -137,6 +137,11 @@ def test_of_an_index_only_what_is_asked_for_is_kept(ours: Stack, far: PlainRegis
         proxy.rule = lambda *_: None
         ours.cli("reconcile")
         assert tags(ours, "many", "many") == {"v1": index}, "the registry has it, too"
+        ours.cli("gc")
+        assert pull(client, "many/many", amd) == amd, "and needs what is here"
+        copied = ours.api("POST", "/projects/library/repositories/copied/artifacts?from=many/many:v1")
+        assert copied.status_code == 412, copied.text
+        assert arm in copied.text, "which is said to be missing"
         assert ours.cli("damages", check=False).stdout.strip() in ("", "nothing is damaged"), ours.cli(
             "damages", check=False
         ).stdout
