@@ -60,15 +60,15 @@ class RegistryClient:
         if response is not None:
             response.close()
 
-    def manifest(self, repository: str, reference: str) -> Content | None:
-        """GET a manifest by tag or digest; None if there is none.
+    def manifest(self, repository: str, reference: str, *, patience: float = SILENT) -> Content | None:
+        """GET a manifest by tag or digest, within `patience` seconds; None if there is none.
 
         Raises:
             Unreadable: it has one that it cannot give, or bytes that are not what their digest says.
             Unavailable
         """
         path = f"/v2/{repository}/manifests/{reference}"
-        response = self.transport.get(path, f"repository:{repository}:pull", ", ".join(ACCEPTED))
+        response = self.transport.get(path, f"repository:{repository}:pull", ", ".join(ACCEPTED), patience=patience)
         if response is None:
             return None
         data = self.transport.bounded(response, MAX_BYTES)

@@ -65,13 +65,21 @@ class Transport:
         self._session = session or requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc from the environment
 
-    def get(self, path: str, scope: str, accept: str = "*/*", headers: Mapping[str, str] | None = None) -> Any:
-        """The answer to a GET that succeeded; None for a 404.
+    def get(
+        self,
+        path: str,
+        scope: str,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+        *,
+        patience: float = SILENT,
+    ) -> Any:
+        """The answer to a GET that succeeded, within `patience` seconds; None for a 404.
 
         Raises:
             Unreadable, Unavailable
         """
-        response = self.send("GET", path, scope, accept, headers=headers)
+        response = self.send("GET", path, scope, accept, headers=headers, patience=patience)
         if response.status_code in (200, 206):
             return response
         with response:  # its body is not read, so its connection is of no more use

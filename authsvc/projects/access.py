@@ -5,13 +5,15 @@ from __future__ import annotations
 from flask import request
 
 from authsvc.configuration import service as configuration
-from authsvc.core.errors import DomainError, Forbidden, NotFound, Unauthenticated
+from authsvc.core.errors import BadRequest, DomainError, Forbidden, NotFound, Unauthenticated
 from authsvc.projects import service
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import require
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
+from authsvc.registries import service as registries
+from authsvc.registries.models import Registry
 
 
 def load(
@@ -57,3 +59,23 @@ def refusal_to_create(who: Principal) -> DomainError | None:
     if not who.is_sysadmin and configuration.value("project_creation_restriction") == "adminonly":
         return Forbidden("Only system admin can create project")
     return None
+
+
+def may_cache(who: Principal) -> bool:
+    """Whether somebody may make projects that cache other registries, which are shown our credentials."""
+    return can(who, Permission(Resource.PROJECT, Action.CREATE))
+
+
+def upstream(who: Principal, registry_id: int | None) -> Registry | None:
+    """The registry whose images a project is to cache that `who` makes; None: it has its own.
+
+    Raises:
+        Forbidden, BadRequest, NotFound: in Harbor's words.
+    """
+    if registry_id is None:
+        return None
+    if not may_cache(who):
+        raise Forbidden("Only system admin can create proxy cache project")
+    if registry_id <= 0:
+        raise BadRequest(f"{registry_id} is invalid value of registry_id, it should be greater than 0")
+    return registries.get(registry_id)

@@ -13,6 +13,7 @@ from authsvc.projects import service
 from authsvc.projects.models import Project
 from authsvc.rbac.principal import operator
 from authsvc.rbac.roles import Role
+from authsvc.registries import service as registries
 from authsvc.repositories import service as repositories
 from authsvc.users import service as users
 
@@ -52,12 +53,14 @@ def list_projects(output: str) -> None:
 @click.argument("name")
 @click.option("--owner", default="admin", show_default=True)
 @click.option("--public", is_flag=True)
+@click.option("--registry", default="", help="the name of another registry, whose images it caches")
 @on_database
-def create_project(name: str, owner: str, public: bool) -> None:
+def create_project(name: str, owner: str, public: bool, registry: str) -> None:
     """Create a project; its owner becomes its first project administrator."""
     creator = operator(actor())
     with lifecycle.place_of(creator, name) as place:
-        lifecycle.create_project(creator, users.get_by_name(owner).id, place, {"public": str(public).lower()})
+        metadata, cached = {"public": str(public).lower()}, registries.get_by_name(registry) if registry else None
+        lifecycle.create_project(creator, users.get_by_name(owner).id, place, metadata, cached)
         db.session.flush()
 
 

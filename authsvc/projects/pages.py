@@ -14,12 +14,12 @@ from authsvc.artifacts import service as artifacts
 from authsvc.authn import entities, sources
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, DomainError, Forbidden
+from authsvc.core.errors import BadRequest, DomainError
 from authsvc.core.text import is_storable
 from authsvc.groups.models import UserGroup
 from authsvc.groups.rules import GroupType
 from authsvc.projects import members, service
-from authsvc.projects.access import load, refusal_to_create
+from authsvc.projects.access import load, may_cache, refusal_to_create, upstream
 from authsvc.projects.frame import frame, role_lacking
 from authsvc.projects.models import Project, ProjectMember, StorageUsage
 from authsvc.rbac.guard import principal
@@ -46,7 +46,6 @@ _KINDS: dict[Any, int] = {"ldap": GroupType.LDAP, "oidc": GroupType.OIDC}
 _LONGEST_DN = 512
 _DIGITS = 10
 _QUOTA, _PUSH = Permission(Resource.QUOTA, Action.READ), Permission(Resource.REPOSITORY, Action.PUSH)
-_CREATE = Permission(Resource.PROJECT, Action.CREATE)
 
 
 @blueprint.get("/projects")
@@ -84,7 +83,7 @@ def new_project() -> Response:
 
 def _new_project(**given: Any) -> Response:
     """The form; system administrators may say that it caches the images of another registry."""
-    others = db.session.scalars(registries.every().order_by(Registry.name)).all() if can(principal(), _CREATE) else []
+    others = db.session.scalars(registries.every().order_by(Registry.name)).all() if may_cache(principal()) else []
     return page("project_new.html", registries=others, **given)
 
 
@@ -100,23 +99,10 @@ def create_project() -> Response:
 
 
 def _create(who: Principal, name: str, *, public: bool) -> None:
-    registry = _upstream(who, request.form.get("registry", ""))
+    registry = upstream(who, _number("registry") if request.form.get("registry") else None)
     with lifecycle.place_of(who, name) as place:
         lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, {"public": str(public).lower()}, registry)
         db.session.commit()
-
-
-def _upstream(who: Principal, given: str) -> Registry | None:
-    """The registry whose images it is to cache.
-
-    Raises:
-        Forbidden, NotFound
-    """
-    if not given:
-        return None
-    if not can(who, _CREATE):
-        raise Forbidden("Only system admin can create proxy cache project")
-    return registries.get(_number("registry"))
 
 
 @blueprint.get("/projects/<name>")

@@ -11,12 +11,12 @@ from authsvc.allowlist import service as allowlists
 from authsvc.authn import entities
 from authsvc.core.api import Blueprint, created, page_of
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, Forbidden, PreconditionFailed
+from authsvc.core.errors import BadRequest, PreconditionFailed
 from authsvc.core.query import filtered, ordered
 from authsvc.groups import service as groups
 from authsvc.groups.models import UserGroup
 from authsvc.projects import members, service
-from authsvc.projects.access import load, refusal_to_create
+from authsvc.projects.access import load, refusal_to_create, upstream
 from authsvc.projects.models import Project
 from authsvc.projects.rules import single
 from authsvc.projects.schemas import (
@@ -40,7 +40,6 @@ from authsvc.rbac.policy import can
 from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import BY_POWER
 from authsvc.registries import service as registries
-from authsvc.registries.models import Registry
 from authsvc.repositories import service as repositories
 from authsvc.repositories.overview import described
 from authsvc.users import service as users
@@ -115,9 +114,7 @@ def create_project(body: dict[str, Any]) -> Any:
     who = principal()
     if (refused := refusal_to_create(who)) is not None:
         raise refused
-    if body["registry_id"] is not None and not can(who, Permission(Resource.PROJECT, Action.CREATE)):
-        raise Forbidden("Only system admin can create proxy cache project")
-    registry = _upstream(body["registry_id"])
+    registry = upstream(who, body["registry_id"])
     with lifecycle.place_of(who, body["project_name"]) as place:
         project = lifecycle.create_project(who, who.id or BUILT_IN_ADMIN, place, _metadata(body), registry)
         _set_limit(who, project, body["storage_limit"])
@@ -126,15 +123,6 @@ def create_project(body: dict[str, Any]) -> Any:
         answer = created(project.name if by_name else project.id)
         db.session.commit()
     return answer
-
-
-def _upstream(registry_id: int | None) -> Registry | None:
-    """The registry whose images a project is to cache; Harbor's errors."""
-    if registry_id is None:
-        return None
-    if registry_id <= 0:
-        raise BadRequest(f"{registry_id} is invalid value of registry_id, it should be greater than 0")
-    return registries.get(registry_id)
 
 
 @blueprint.get("/<project_name_or_id>")

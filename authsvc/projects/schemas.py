@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 
 from authsvc.allowlist.schemas import AllowlistSchema
 from authsvc.core.api import MAX_ID, ListArguments, PageArguments, Schema, Time
+from authsvc.registries.schemas import RegistrySchema
 
 
 class ProjectUpdateSchema(Schema):
@@ -74,18 +75,11 @@ class ProjectQuotaSchema(Schema):
     used = fields.Nested(ResourcesSchema)
 
 
-class UpstreamSchema(Schema):
+class UpstreamSchema(RegistrySchema):
     """The registry whose images a project caches, as far as everybody may know."""
 
-    id = fields.Integer()
-    name = fields.String()
-    type = fields.String()
-    url = fields.String()
-    description = fields.String()
-    status = fields.String()
-    insecure = fields.Boolean()
-    creation_time = Time()
-    update_time = Time()
+    class Meta:
+        exclude = ("credential", "ca_certificate")
 
 
 class ProjectSummarySchema(Schema):

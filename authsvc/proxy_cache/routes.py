@@ -136,6 +136,7 @@ def _carried(upstream: Upstream, digest: str) -> Response:
         pace = Pace(lambda: None, upstream.terms.speed)
         client = held.enter_context(upstream.asked())
         size, pieces = Reading(client, upstream.name, digest, pace.passed, pace.piece).whole()
+        upstream.answered()
         kept = held.pop_all()
 
     def carried() -> Iterator[bytes]:

@@ -179,15 +179,16 @@ def _described(upstream: Upstream, reference: str) -> Described | None:
     if found is None:
         return None
     wanted = reference if names.is_digest(reference) else found.digest
-    if found.digest != wanted or not names.is_digest(wanted) or found.media_type not in ACCEPTED:
+    media_type = found.media_type.partition(";")[0].strip()
+    if found.digest != wanted or not names.is_digest(wanted) or media_type not in ACCEPTED:
         raise Unreadable(f"{client.transport.name} does not describe {upstream.name} {reference} as a manifest")
-    return found
+    return replace(found, media_type=media_type)
 
 
 def _fetch(upstream: Upstream, digest: str) -> Content | None:
     """A manifest, and nothing else that somebody might want us to hand out: a browser would take a page for ours."""
     with upstream.asked() as client:
-        found = client.manifest(upstream.name, digest)
+        found = client.manifest(upstream.name, digest, patience=2 * _PATIENCE)
     if found is None:
         return None
     try:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from authsvc.artifacts import record
 from authsvc.authn.snapshot import Snapshots
@@ -21,6 +22,7 @@ from authsvc.core.settings import Settings
 from authsvc.core.versioning import VersionReader
 from authsvc.distribution import stores
 from authsvc.distribution.client import Content, RegistryClient
+from authsvc.distribution.transport import SILENT
 from authsvc.gate.checks import Checks
 from authsvc.jobs.context import Failed, JobContext
 from authsvc.proxy_cache import upstreams
@@ -33,6 +35,7 @@ from authsvc.repositories import service as repositories
 
 ACTOR = "tidegate:proxy-cache"
 ATTEMPTS = 5
+_OLD = timedelta(days=1)
 
 
 def run(context: JobContext, checks: Checks) -> dict[str, Any]:
@@ -64,6 +67,7 @@ def run(context: JobContext, checks: Checks) -> dict[str, Any]:
     finally:
         reader.close()
     _count(repository, digest)
+    _forget_old(upstream.project_id)
     return {}
 
 
@@ -74,10 +78,10 @@ class _Door(RegistryClient):
         super().__init__(url, lambda _: f"Bearer {secret}", name="the upstream registry")
         self._known = known
 
-    def manifest(self, repository: str, reference: str) -> Content | None:
+    def manifest(self, repository: str, reference: str, *, patience: float = SILENT) -> Content | None:
         if self._known is not None and self._known.digest == reference:
             return self._known
-        return super().manifest(repository, reference)
+        return super().manifest(repository, reference, patience=patience)
 
 
 def door(settings: Settings, project_id: int, known: Content | None = None) -> RegistryClient:
@@ -105,3 +109,10 @@ def _count(repository: str, digest: str) -> None:
         found = record.find(here, digest) if here is not None else None
         if here is not None and found is not None and found.pull_time is None:
             record.pulled(here, found, None, utcnow())
+
+
+def _forget_old(project_id: int) -> None:
+    """What was said of tags that nobody has asked for since: no more than there are tags in use."""
+    with transaction():
+        old = (UpstreamTag.project_id == project_id) & (UpstreamTag.until < utcnow() - _OLD)
+        db.session.execute(delete(UpstreamTag).where(old), execution_options={"synchronize_session": False})

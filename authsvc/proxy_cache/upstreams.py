@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flask import current_app
@@ -48,8 +48,9 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where one repository of a proxy cache comes from: `name` there, by `client`."""
+    """Where one repository of a proxy cache comes from: `name` there, by `client`; `known`: what this process knows of such."""
 
+    known: Upstreams
     project_id: int
     repository: str
     name: str
@@ -70,22 +71,29 @@ class Upstream:
             TooManyRequests: there are as many.
             Unavailable: it did not answer a moment ago; or does not, which is remembered for those who come next.
         """
-        silences = own(Upstreams).silences
-        if (silence := silences.get(self.registry_id)) is not None and silence.until > time.monotonic():
+        if (silence := self.known.silence(self.registry_id)) is not None:
             raise silence.trouble(self.client.transport.name)
         try:
             with self._place():
                 yield self.client
-        except Unreadable:  # it is this one thing
+        except Unreadable:  # it answers; it is this one thing
+            self.answered()
             raise
         except Unexpected as error:
             if error.status == _TOO_MANY or error.status >= 500:
                 seconds = min(error.retry_after or _SILENCE, _LONGEST_SILENCE)
-                silences[self.registry_id] = Silence(time.monotonic() + seconds, error.status)
+                self.known.silences[self.registry_id] = Silence(time.monotonic() + seconds, error.status)
+            else:
+                self.answered()
             raise
         except Unavailable:
-            silences[self.registry_id] = Silence(time.monotonic() + _SILENCE)
+            self.known.silences[self.registry_id] = Silence(time.monotonic() + _SILENCE)
             raise
+        self.answered()
+
+    def answered(self) -> None:
+        """It does, again."""
+        self.known.silences.pop(self.registry_id, None)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -108,6 +116,16 @@ class Upstreams:
         self.silences: dict[int, Silence] = {}
         self._lock = threading.Lock()
         self._opened: dict[int, tuple[Remote, RegistryClient, ExitStack]] = {}
+
+    def silence(self, registry_id: int) -> Silence | None:
+        """What keeps from asking a registry now; None: nothing does. Of all who come after a silence one asks, while the others
+        are told the same as before: a process has few threads, and they would all wait."""
+        with self._lock:
+            found, now = self.silences.get(registry_id), time.monotonic()
+            if found is None or found.until > now:
+                return found
+            self.silences[registry_id] = replace(found, until=now + _SILENCE)
+            return None
 
     def client(self, registry_id: int, wanted: Remote, networks: tuple[str, ...], name: str) -> RegistryClient:
         """Of a registry as it is configured now."""
@@ -134,12 +152,14 @@ def find(repository: str) -> Upstream | None:
         registry = registries.get(project.registry_id)
         wanted, name = registries.remote_of(registry), f"registry {registry.name}"
         project_id, registry_id, metadata = project.id, registry.id, dict(project.settings)
+    known = own(Upstreams)
     return Upstream(
+        known,
         project_id,
         repository,
         rules.name_there(wanted.kind, repository),
         registry_id,
-        own(Upstreams).client(registry_id, wanted, settings.outgoing_allow, name),
+        known.client(registry_id, wanted, settings.outgoing_allow, name),
         rules.terms(metadata),
         Layout(settings).root / "run" / "upstream" / str(project_id),
     )

@@ -124,13 +124,13 @@ def test_an_event_that_another_has_settled_has_no_effect_again(index: Recorder) 
 
         is_done = False
 
-        def manifest(self, repository: str, reference: str) -> Any:
+        def manifest(self, repository: str, reference: str, **how: Any) -> Any:
             if not self.is_done:
                 self.is_done = True
                 with index.app.app_context(), transaction():
                     for event in db.session.scalars(select(InboxEvent).where(InboxEvent.status == "pending")).all():
                         inbox.settle(event.id, "by another")
-            return super().manifest(repository, reference)
+            return super().manifest(repository, reference, **how)
 
     received(index, index.event("push", index.registry.image(index.repository, "v2", content="2"), "v2"))
     assert run(index, Overtaken(index.registry.url, lambda _: "")) == 2

@@ -13,6 +13,7 @@ from authsvc.jobs.models import Task
 from authsvc.proxy_cache.service import KIND
 from authsvc.rbac.roles import Role
 from tests.proxy_cache.conftest import Cached
+from tests.support.console import runner
 from tests.support.world import basic
 
 
@@ -28,6 +29,16 @@ def test_only_system_administrators_make_one_of_a_registry_that_there_is(cached:
     assert create(cached, "admin", registry_id=0)[0] == 400
     assert create(cached, "admin", registry_id=1, metadata={"proxy_cache_filter_pattern": "{a"})[0] == 400
     assert create(cached, "admin", registry_id=1, metadata={"proxy_cache_filter_kind": "regex"})[0] == 400
+
+
+def test_by_the_command_line(cached: Cached) -> None:
+    run = runner(cached.world)
+    assert run("projects", "create", "cli", "--registry", "far").exit_code == 0
+    assert cached.world.api("GET", "/projects/cli", "admin").get_json()["registry_id"] == 1
+    missing = run("projects", "create", "other", "--registry", "none")
+    assert missing.exit_code != 0
+    assert "registry none not found" in str(missing.exception)
+    assert cached.world.api("HEAD", "/projects?project_name=other", "admin").status_code == 404
 
 
 def test_it_says_where_it_comes_from_and_keeps_what_is_pulled(cached: Cached) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +13,10 @@ from sqlalchemy import update
 from authsvc.core.db import db, utcnow
 from authsvc.core.places import place
 from authsvc.jobs.models import Task
+from authsvc.proxy_cache import service
 from authsvc.proxy_cache.models import UpstreamTag
 from authsvc.proxy_cache.service import KIND
-from authsvc.proxy_cache.upstreams import Upstreams, find
+from authsvc.proxy_cache.upstreams import Silence, Upstreams, find
 from authsvc.rbac.roles import Role
 from tests.proxy_cache.conftest import Cached
 from tests.support.world import World
@@ -92,6 +95,32 @@ def test_a_registry_that_does_not_answer_is_not_needed_for_what_is_here(cached: 
     asked = len(cached.proxy.asked)
     cached.manifest("v3")
     assert len(cached.proxy.asked) == asked or status == 500, "it is left in peace"
+
+
+def test_of_all_who_come_while_nothing_is_heard_one_waits(cached: Cached, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has few threads."""
+    digest, never = cached.far.image("app", "v1"), threading.Event()
+    assert cached.manifest("v1").status_code == 200
+    cached.work()
+    later(cached.world)
+    monkeypatch.setattr(service, "_PATIENCE", 0.5)
+    cached.proxy.rule = lambda method, path, _: (503, {}) if "/manifests/" in path and never.wait(60) else None
+    try:
+        assert cached.manifest("v1").headers["Docker-Content-Digest"] == digest, "slow is as good as down"
+        silences = cached.world.own(Upstreams).silences
+        assert silences.keys() == {1}
+        silences[1] = Silence(until=0.0)
+        before = len(cached.proxy.asked)
+        with ThreadPoolExecutor(8) as crowd:
+            answers = list(crowd.map(lambda number: cached.manifest(f"none-{number}"), range(8)))
+        assert {one.status_code for one in answers} == {503}
+        assert len(cached.proxy.asked) == before + 1
+    finally:
+        never.set()
+    silences[1] = Silence(until=0.0)
+    cached.proxy.rule = lambda *_: None
+    assert cached.manifest("v1").status_code == 200
+    assert not silences, "and it is well again"
 
 
 def test_what_is_gone_there_is_gone_unless_the_project_says_otherwise(cached: Cached) -> None:

@@ -6,7 +6,6 @@ import itertools
 import json
 import threading
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -15,7 +14,6 @@ from authsvc.core import attended
 from authsvc.core.db import db
 from authsvc.core.errors import Unavailable
 from authsvc.distribution import blobs
-from authsvc.distribution.client import RegistryClient
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.distribution.reading import Reading
 from authsvc.distribution.transport import Refused
@@ -293,16 +291,3 @@ def test_a_policy_that_goes_takes_its_history_along(pair: Pair) -> None:
     assert pair.world.api("DELETE", f"/replication/policies/{policy}", "admin").status_code == 200
     with pair.world.front.flask.app_context():
         assert db.session.get(Execution, execution) is None
-
-
-def test_a_registry_that_knows_no_ranges_is_read_from_its_beginning(pair: Pair) -> None:
-    digest = large(pair.far, pair.repository, "v1")
-    source = RegistryClient(pair.far.url, lambda scope: "")
-    manifest = source.manifest(pair.repository, digest)
-    assert manifest is not None
-    layer = json.loads(manifest.data)["layers"][0]
-    get = source.transport.get
-    source.transport.get = lambda path, scope, accept="*/*", headers=None: get(path, scope, accept)  # type: ignore[method-assign]
-    read = b"".join(Reading(source, pair.repository, layer["digest"]).between(1_000_001, 2_000_000))
-    assert read == (pair.repository.encode() * LARGE)[1_000_001:2_000_000]
-    assert urlsplit(source.transport.url).scheme == "http"
