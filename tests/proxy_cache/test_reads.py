@@ -117,6 +117,7 @@ def test_of_all_who_come_while_nothing_is_heard_one_waits(cached: Cached, monkey
         assert len(cached.proxy.asked) == before + 1
     finally:
         never.set()
+    monkeypatch.undo()
     silences[1] = Silence(until=0.0)
     cached.proxy.rule = lambda *_: None
     assert cached.manifest("v1").status_code == 200
