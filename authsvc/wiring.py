@@ -82,7 +82,15 @@ import authsvc.retention.routes
 import authsvc.retention.tasks
 import authsvc.robots.pages
 import authsvc.robots.routes
+import authsvc.scanners.routes
+import authsvc.scanners.tasks
+import authsvc.scanning.check
+import authsvc.scanning.events
+import authsvc.scanning.everything
 import authsvc.scanning.routes
+import authsvc.scanning.scans
+import authsvc.scanning.tasks
+import authsvc.scanning.telling
 import authsvc.secrets.pages
 import authsvc.secrets.routes
 import authsvc.system.pages
@@ -93,7 +101,7 @@ import authsvc.users.pages
 import authsvc.users.routes
 from authsvc.audit.service import Hear
 from authsvc.authn.authenticators import Chain
-from authsvc.authn.backends import local, robots, secrets
+from authsvc.authn.backends import local, robots, scans, secrets
 from authsvc.authn.backends.keyless import service as keyless
 from authsvc.authn.backends.ldap import backend as ldap
 from authsvc.authn.backends.oidc import backend as oidc
@@ -141,7 +149,9 @@ API: Sequence[Blueprint] = [
     authsvc.registries.routes.blueprint,
     authsvc.replication.routes.blueprint,
     authsvc.notification.routes.blueprint,
+    authsvc.scanners.routes.blueprint,
     authsvc.scanning.routes.blueprint,
+    authsvc.scanning.routes.all_blueprint,
 ]
 PAGES: Sequence[PageBlueprint] = [
     authsvc.authn.pages.blueprint,
@@ -176,7 +186,7 @@ PAGES: Sequence[PageBlueprint] = [
 ]
 
 AUTHENTICATORS = Chain(
-    unguessable=[secrets.authenticate, keyless.authenticate],
+    unguessable=[secrets.authenticate, keyless.authenticate, scans.authenticate],
     bearer=[oidc.authenticate_bearer],
     guessable=[robots.authenticate, ldap.authenticate, local.authenticate],
     before=[ldap.refuse_while_down],
@@ -198,7 +208,7 @@ UPLOAD_CHECKS: Sequence[UploadCheck] = [
     authsvc.artifacts.check.check_blob,
     authsvc.quota.check.check_upload,
 ]
-READ_CHECKS: Sequence[ReadCheck] = []
+READ_CHECKS: Sequence[ReadCheck] = [authsvc.scanning.check.check]
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS, authsvc.proxy_cache.check.is_here)
 ELSEWHERE = authsvc.proxy_cache.elsewhere.Upstream()
 # Of what proxy caches bring here themselves.
@@ -209,6 +219,7 @@ HEARERS: Sequence[Hear] = [
     authsvc.notification.deliveries.hear,
     authsvc.notification.quotas.hear,
     authsvc.replication.events.hear,
+    authsvc.scanning.events.hear,
 ]
 
 JOBS: dict[str, Job] = {
@@ -256,6 +267,19 @@ JOBS: dict[str, Job] = {
         start=authsvc.retention.tasks.start,
         tell=authsvc.notification.retention.finished,
     ),
+    authsvc.scanning.scans.KIND: Job(
+        authsvc.scanning.tasks.scan,
+        exclusive=False,
+        lasting=True,
+        attempts=authsvc.scanning.tasks.ATTEMPTS,
+        kept=1,
+        tell=authsvc.scanning.telling.completed,
+        tell_failure=authsvc.scanning.telling.failed,
+    ),
+    authsvc.scanning.everything.KIND: Job(
+        authsvc.scanning.tasks.plan, lasting=True, kept=5, start=authsvc.scanning.everything.start
+    ),
+    authsvc.scanners.tasks.KIND: Job(authsvc.scanners.tasks.check_health),
     "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
     "PURGE_SECRETS": Job(authsvc.token.tasks.purge),
 }
@@ -267,6 +291,7 @@ EVERY: dict[str, Callable[[Settings], int]] = {
     authsvc.backup.tasks.KIND: authsvc.backup.tasks.seconds,
     authsvc.gc.tasks.SWEEP: lambda _: authsvc.gc.tasks.SWEEP_SECONDS,
     authsvc.registries.tasks.KIND: lambda _: 5 * 60,
+    authsvc.scanners.tasks.KIND: lambda _: 5 * 60,
     "PURGE": lambda _: 6 * 3600,
     "PURGE_DECISIONS": lambda _: 6 * 3600,
     "RECOMPUTE_QUOTA": lambda _: 24 * 3600,

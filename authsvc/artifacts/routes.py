@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import current_app
+from flask import current_app, request
 from sqlalchemy import ColumnElement, Select, select
 
 from authsvc.additions import rules as additions
@@ -37,6 +37,9 @@ from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
+from authsvc.scanners import rules
+from authsvc.scanners import service as scanners
+from authsvc.scanning import reports
 
 blueprint = Blueprint("artifact", __name__, description="Artifacts and tags")
 
@@ -85,6 +88,9 @@ def _described(rows: Sequence[Artifact], names: Mapping[int, str], arguments: Ma
     borne = labels.by_artifact(rows) if arguments["with_label"] else {}
     references = service.references_by_artifact(rows)
     attached = accessories.by_artifact(rows) if arguments["with_accessory"] else {}
+    scanner = scanners.of_project(rows[0].project_id) if rows else None
+    report = rules.accepted(request.headers.get("X-Accept-Vulnerabilities", ""))
+    seen = reports.overviews(rows, scanner) if arguments["with_scan_overview"] and report else {}
     return [
         {
             "artifact": row,
@@ -93,8 +99,11 @@ def _described(rows: Sequence[Artifact], names: Mapping[int, str], arguments: Ma
             "labels": borne.get(row.id, []),
             "accessories": _attached(attached.get(row.id, []), row, names[row.repository_id]),
             "references": references[row.id],
+            "scan_overview": {report: seen[row.id]} if row.id in seen else {},
             "icon": icons.digest_of(row.type),
-            "addition_links": additions.links(row.type, row.manifest_media_type, names[row.repository_id], row.digest),
+            "addition_links": additions.links(
+                row.type, row.manifest_media_type, names[row.repository_id], row.digest, is_scanned=scanner is not None
+            ),
         }
         for row in rows
     ]

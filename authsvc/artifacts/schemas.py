@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from authsvc.core.api import Bounded, ListArguments, PageArguments, Schema, Time
 from authsvc.labels.schemas import LabelSchema
+from authsvc.scanning.schemas import ReportSummarySchema
 
 
 class TagSchema(Schema):
@@ -71,6 +72,7 @@ class ArtifactSchema(Schema):
     accessories = fields.List(fields.Nested(AccessorySchema))
     labels = fields.List(fields.Nested(LabelSchema))
     icon = fields.String()
+    scan_overview = fields.Dict(keys=fields.String(), values=fields.Nested(ReportSummarySchema))
     addition_links = fields.Dict(keys=fields.String(), values=fields.Nested(AdditionLinkSchema))
 
 
@@ -81,6 +83,7 @@ class ShownWith(Bounded):
     with_label = fields.Boolean(load_default=False)
     with_immutable_status = fields.Boolean(load_default=False)
     with_accessory = fields.Boolean(load_default=False)
+    with_scan_overview = fields.Boolean(load_default=False)
 
 
 class ArtifactArguments(ShownWith, PageArguments):

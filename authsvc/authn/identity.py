@@ -25,7 +25,7 @@ class Identity:
     account_id: int
     epoch: int
     authority: Authority
-    kind: Literal["user", "robot", "workload"] = "user"
+    kind: Literal["user", "robot", "workload", "scanner"] = "user"
     limits: Permissions | None = None
     until: float | None = None
     principal: Principal | None = None

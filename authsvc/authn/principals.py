@@ -114,8 +114,9 @@ _ROLES = select(ProjectMember.project_id, ProjectMember.role).where(
         and_(ProjectMember.entity_type == "g", ProjectMember.entity_id.in_(_GROUPS)),
     )
 )
-_PROJECT = select(Project.id, Project.name, Project.public, Project.registry_id).where(Project.name == bindparam("name"))
-
+_PROJECT = select(Project.id, Project.name, Project.public, Project.registry_id, Project.settings).where(
+    Project.name == bindparam("name")
+)
 
 _ROBOT = select(Robot.id, Robot.name, Robot.project_id, Robot.disabled, Robot.expires_at, Robot.epoch).where(
     Robot.id == bindparam("robot_id")
@@ -195,7 +196,7 @@ def _roles(execute: Execute, user_id: int) -> dict[int, frozenset[Role]]:
 def load_project(execute: Execute, name: str) -> ProjectRef | None:
     """The project of that name, or None."""
     row = execute(_PROJECT, {"name": name}).first()
-    return ProjectRef(row.id, row.name, bool(row.public), row.registry_id or 0) if row else None
+    return ProjectRef(row.id, row.name, bool(row.public), row.registry_id or 0, row.settings) if row else None
 
 
 _SECRET = select(Secret.expires_at, Secret.networks, Secret.scope).where(

@@ -84,12 +84,12 @@ def lasting_session(networks: Sequence[str], *, verify: bool = True, ca: str = "
 
 
 @contextmanager
-def session(networks: Sequence[str], *, verify: bool = True, ca: str = "") -> Iterator[requests.Session]:
-    """A guarded session, which ends after some seconds: timeouts are for single pieces, and who sends one now and then would hold
-    us for ever. `ca`: certificates in PEM, besides the system's. Whatever goes wrong is one of `FAILURES`."""
+def session(networks: Sequence[str], *, verify: bool = True, ca: str = "", seconds: float = _TOTAL) -> Iterator[requests.Session]:
+    """A guarded session, which ends after so many seconds: timeouts are for single pieces, and who sends one now and then would
+    hold us for ever. `ca`: certificates in PEM, besides the system's. Whatever goes wrong is one of `FAILURES`."""
     must_be_free("asking somebody else")
     adapter = Adapter(networks, verify, ca)
-    timer = threading.Timer(_TOTAL, adapter.hang_up)
+    timer = threading.Timer(seconds, adapter.hang_up)
     timer.daemon = True
     with requests.Session() as made:
         made.trust_env = False

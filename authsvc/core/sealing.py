@@ -6,6 +6,7 @@ of the database alone tells nothing.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from functools import lru_cache
 from pathlib import Path
@@ -46,6 +47,13 @@ def unseal(sealed: str) -> str:
 def keyed_digest(text: str) -> str:
     """HMAC-SHA-256 of a text under the key of this installation, in hex: to recognise a password by, and not to guess it by."""
     return hmac.new(read_private(_key_file()), text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()
+
+
+def signature(purpose: str, text: str) -> bytes:
+    """A keyed hash (BLAKE2b) by which we know what we said ourselves: what is signed for one purpose is nothing for another, and
+    what others let us seal or digest is no signature."""
+    key = read_private(_key_file())[:64]
+    return hashlib.blake2b(text.encode(), key=key, person=purpose.encode()[:16], digest_size=32).digest()
 
 
 def _key_file() -> Path:

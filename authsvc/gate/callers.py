@@ -19,6 +19,7 @@ from authsvc.authn.snapshot import Snapshot, Snapshots
 from authsvc.core.errors import Denied, InvalidCredentials
 from authsvc.rbac.authority import Door
 from authsvc.rbac.principal import ANONYMOUS, Principal
+from authsvc.scanning import credentials as scans
 from authsvc.secrets.rules import limited, may_come_from
 from authsvc.token.issuer import LEEWAY, Holder, Issuer, Verified, holder_of
 
@@ -90,6 +91,9 @@ def _present(token: Verified, snapshot: Snapshot, address: str) -> Principal:
         return ANONYMOUS
     if holder.kind == "workload":
         return rules.workload(token.subject, [rule for id_ in holder.rules if (rule := snapshot.trust_rule(id_))])
+    if holder.kind == "scanner":
+        given = ((access.project_id, access.name) for access in token.access.values() if "pull" in access.actions)
+        return scans.scanner(given)
     account = snapshot.account(holder.kind, holder.id)
     if account is not None and (refusal := account.refusal(time.time())):
         raise Denied(refusal)

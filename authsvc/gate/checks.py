@@ -97,7 +97,7 @@ class BlobWrite:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRead:
-    """A GET or HEAD of a manifest; asked as `BlobWrite` is."""
+    """A GET or HEAD of a manifest; asked as `BlobWrite` is. `by_token`: by a registry token, not a password."""
 
     principal: Principal
     project: ProjectRef
@@ -105,6 +105,7 @@ class ManifestRead:
     reference: str
     method: str
     user_agent: str
+    by_token: bool
     configured: Callable[[str], Any]
     execute: Callable[..., Any]
 

@@ -113,6 +113,7 @@ def check_passing(checks: Checks, caller: Caller, asked: Asked, project: Project
                 reference=asked.reference,
                 method=asked.method,
                 user_agent=told.user_agent,
+                by_token=caller.token is not None,
                 configured=snapshot.configured,
                 execute=snapshot.execute,
             )

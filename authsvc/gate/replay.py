@@ -20,6 +20,7 @@ from authsvc.gate.writes import displaced
 from authsvc.rbac.permissions import Action, Permission, Resource
 from authsvc.rbac.policy import can
 from authsvc.rbac.principal import ANONYMOUS, Principal, ProjectRef
+from authsvc.scanning import credentials as scans
 
 _READ_LOG = Permission(Resource.LOG, Action.LIST)
 
@@ -87,6 +88,8 @@ def _principal(row: Decision, snapshot: Snapshot) -> Principal:
     if row.holder_kind == "workload":
         given = (snapshot.trust_rule(rule_id) for rule_id in row.facts.get("trust_rules", ()))
         return rules.workload(row.username, [rule for rule in given if rule])
+    if row.holder_kind == "scanner":
+        return scans.scanner([(row.project_id, row.repository)])
     account = snapshot.account(row.holder_kind, row.holder_id)
     refusal = account.refusal(time.time()) if account else f"the account {row.username} is gone"
     if account is None or refusal:

@@ -45,7 +45,8 @@ class Job:
     between grow. `kept`: so many executions of each vendor are kept. `lasting`: it may take
     hours, and never all of a worker. `is_here`: whether a node with these settings can run it. `start`: what a schedule does when
     it is due, given vendor id and parameters, in a transaction; by default an execution of one task with the parameters as
-    payload. `tell`: tells others what a run has returned, in the transaction that ends it.
+    payload. `tell`: tells others what a run has returned, in the transaction that ends it; `tell_failure`: why the last run that
+    it had has failed.
     """
 
     run: Callable[[JobContext], dict[str, Any]]
@@ -56,3 +57,4 @@ class Job:
     is_here: Callable[[Settings], bool] = lambda settings: True
     start: Callable[[int, Mapping[str, Any]], object] | None = None
     tell: Callable[[JobContext, Mapping[str, Any]], None] | None = None
+    tell_failure: Callable[[JobContext, str], None] | None = None

@@ -46,6 +46,8 @@ OUR_QUEUES = (
     "REGISTRY_HEALTH",
     "PROXY_CACHE",
     "REPLICATION_PLAN",
+    "SCANNER_HEALTH",
+    "SCAN_ALL",
 )  # shown when they hold something or are paused
 _SILENT = timedelta(seconds=15)  # without a heartbeat for so long a worker process is not there
 

@@ -96,10 +96,12 @@ def succeed(task: Task, extra_attrs: Mapping[str, Any]) -> bool:
 
 
 def fail(task: Task, reason: str, attempts: int, wait: int = 0) -> bool:
-    """Note that a run of ours failed: tried again later, in `wait` seconds at the earliest, unless it failed so often by now."""
+    """Note that a run of ours failed: tried again later, in `wait` seconds at the earliest, unless it failed so often by now.
+    True if it was the last."""
     if task.run_count < attempts:
         later = max(pause(task.run_count), timedelta(seconds=wait))
-        return _end(task, status=PENDING, due_at=present() + later, status_message=reason[:1000])
+        _end(task, status=PENDING, due_at=present() + later, status_message=reason[:1000])
+        return False
     return _end(task, status=ERROR, status_message=reason[:1000])
 
 

@@ -70,7 +70,7 @@ class Runner:
         try:
             if job is None or task.run_count > queue.MAX_RUNS:
                 reason = "there is no such job" if job is None else f"given up: {queue.MAX_RUNS} workers died with it"
-                return self._fail(task, writer, reason, attempts=0)
+                return self._fail(job, task, writer, registry, Failed(reason, attempts=0))
             return self._run_to_end(job, task, writer, registry)
         except Interrupted:
             with transaction():
@@ -84,12 +84,10 @@ class Runner:
                 queue.withdraw(task)
             return "stopped"
         except DomainError as error:
-            attempts = job.attempts if job else 0
-            worth = min(error.attempts, attempts) if isinstance(error, Failed) else attempts
-            return self._fail(task, writer, error.message, worth, min(error.retry_after or 0, _LONGEST_WAIT))
+            return self._fail(job, task, writer, registry, error)
         except Exception as error:
             log.error("job_failed", kind=task.kind, exc_info=error)
-            return self._fail(task, writer, type(error).__name__, job.attempts if job else 0)
+            return self._fail(job, task, writer, registry, DomainError(type(error).__name__))
 
     def _run_to_end(self, job: Job, task: Task, writer: LogWriter, registry: RegistryClient) -> str:
         context = self._context(job, task, writer, registry)
@@ -102,11 +100,16 @@ class Runner:
                 job.tell(context, result)
         return "succeeded"
 
-    def _fail(self, task: Task, writer: LogWriter, reason: str, attempts: int, wait: int = 0) -> str:
-        writer.write(f"failed: {reason}")
+    def _fail(self, job: Job | None, task: Task, writer: LogWriter, registry: RegistryClient, error: DomainError) -> str:
+        writer.write(f"failed: {error.message}")
+        attempts = job.attempts if job else 0
+        if isinstance(error, Failed):
+            attempts = min(error.attempts, attempts)
         with transaction():
             writer.store()
-            queue.fail(task, reason, attempts, wait)
+            is_last = queue.fail(task, error.message, attempts, min(error.retry_after or 0, _LONGEST_WAIT))
+            if is_last and job is not None and job.tell_failure is not None:
+                job.tell_failure(self._context(job, task, writer, registry), error.message)
         return "failed"
 
     def _context(self, job: Job, task: Task, writer: LogWriter, registry: RegistryClient) -> JobContext:

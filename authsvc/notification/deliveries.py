@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from flask import current_app
@@ -48,12 +49,13 @@ def announce(
     place: str,
     details: Mapping[str, Any],
     resources: Sequence[tuple[str, str]] = (),
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Tell of what happened in a project, or to a repository there (`place`), in the caller's transaction; `resources`: tag (""
-    if there is none) and digest of what it was about."""
+    if there is none) and digest of what it was about, and `said` is of each of them."""
     policies = listening(project_id, event_type)
     if policies:
-        about = [_resource(place, tag or digest, digest) for tag, digest in resources]
+        about = [replace(_resource(place, tag or digest, digest), details=said) for tag, digest in resources]
         event = _event(event_type, project_id, operator, place, utcnow(), about)
         tell(policies, replace(event, details=details))
 

@@ -9,11 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """What it happened to: `tag` is the digest where there is no tag, as in Harbor; `url`: as clients pull it."""
+    """What it happened to: `tag` is the digest where there is no tag, as in Harbor; `url`: as clients pull it; `details`: what
+    else is said of it."""
 
     digest: str
     tag: str
     url: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def data(event: Event) -> dict[str, Any]:
     }
     if event.created:
         repository = {"date_created": event.created} | repository
-    resources = [{"digest": one.digest, "tag": one.tag, "resource_url": one.url} for one in event.resources]
+    resources = [{"digest": one.digest, "tag": one.tag, "resource_url": one.url, **one.details} for one in event.resources]
     return {"resources": resources, "repository": repository, **event.details}
 
 

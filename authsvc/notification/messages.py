@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from authsvc.core.clock import rfc3339
 from authsvc.notification import events, rules
-from authsvc.notification.events import Event
+from authsvc.notification.events import Event, Resource
 from authsvc.notification.rules import Target
 
 _CLOUD_TYPES = {
@@ -84,7 +84,19 @@ def _said(event: Event) -> str:
     if replication := event.details.get("replication"):
         named = [f"{one['status'].lower()} {one['name_tag']}" for kind in _ARTIFACTS for one in replication[kind]]
         return "\n".join([f"to {replication['dest_resource']['registry_name']}: {replication['job_status']}", *_shown(named)])
+    if "scan" in event.details:
+        return "\n".join(_shown([f"{one.url}: {_verdict(one)}" for one in event.resources]))
     return str(event.details.get("custom_attributes", {}).get("Details", ""))
+
+
+def _verdict(scanned: Resource) -> str:
+    """What a scan came to, if it came to anything."""
+    for overview in scanned.details.get("scan_overview", {}).values():
+        counts = overview.get("summary", {})
+        number, fixable = counts.get("total", 0), counts.get("fixable", 0)
+        found = f"{number} vulnerabilities, {fixable} of them fixable, the worst {overview.get('severity', '')}"
+        return f"{overview.get('scan_status', '')}: {found}" if counts else str(overview.get("scan_status", ""))
+    return ""
 
 
 def _shown(lines: Sequence[str]) -> Sequence[str]:

@@ -44,7 +44,7 @@ class Project(Identified, Audited, PolicyRelevant, Base):
     @property
     def ref(self) -> ProjectRef:
         """The project as decisions see it."""
-        return ProjectRef(self.id, self.name, self.public, self.registry_id or 0)
+        return ProjectRef(self.id, self.name, self.public, self.registry_id or 0, self.settings)
 
     @property
     def metadata_(self) -> dict[str, str]:

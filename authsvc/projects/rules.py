@@ -8,6 +8,7 @@ from authsvc.core.patterns import BadPattern
 
 _SEVERITIES = frozenset({"none", "negligible", "low", "medium", "high", "critical"})
 _MAX_INT = 2**31
+_MAX_DAYS = 3650
 
 
 def _boolean(value: str) -> str | None:
@@ -29,6 +30,15 @@ def _whole(value: str) -> str | None:
     return str(number) if -_MAX_INT <= number < _MAX_INT else None
 
 
+def _days(value: str) -> str | None:
+    return str(int(value)) if value.isascii() and value.isdigit() and int(value[:6]) <= _MAX_DAYS and len(value) <= 6 else None
+
+
+def _unscanned(value: str) -> str | None:
+    """Whether what nobody has looked at may be pulled."""
+    return value if value in ("allow", "refuse") else None
+
+
 def _pattern(value: str) -> str | None:
     """A pattern that is none would let nothing through, or everything."""
     try:
@@ -48,6 +58,10 @@ _KEYS: dict[str, Callable[[str], str | None]] = {
     "enable_content_trust_cosign": _boolean,
     "prevent_vul": _boolean,
     "severity": _severity,
+    # Ours, of what `prevent_vul` refuses.
+    "prevent_vul_only_fixable": _boolean,
+    "prevent_vul_grace_days": _days,
+    "prevent_vul_unscanned": _unscanned,
     "auto_scan": _boolean,
     "auto_sbom_generation": _boolean,
     "reuse_sys_cve_allowlist": _boolean,

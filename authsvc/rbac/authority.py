@@ -22,6 +22,7 @@ class Credential(StrEnum):
     ID_TOKEN = "ID token of a provider"
     ROBOT = "robot's secret"
     JOB_TOKEN = "ID token of a CI job"
+    SCAN = "credential of a scan"
     REGISTRY = "registry token"
     NONE = "nothing"
 
@@ -51,6 +52,7 @@ DOORS: dict[Credential, frozenset[Door]] = {
     Credential.ID_TOKEN: frozenset({Door.TOKEN, Door.API}),
     Credential.ROBOT: _DOCKER | {Door.API},
     Credential.JOB_TOKEN: _DOCKER | {Door.API},
+    Credential.SCAN: _DOCKER,
     Credential.REGISTRY: frozenset({Door.REGISTRY}),
 }
 

@@ -78,7 +78,7 @@ def _denial(who: Principal, permission: Permission, project: ProjectRef, held: s
         return f"this credential is limited to other things than {permission} in {project.name}, whatever {name} may"
     if patterns := who.bound_to(project, permission):
         return f"{name} was given {permission} in {project.name} on {', '.join(patterns)} only"
-    if who.kind in ("robot", "workload"):
+    if who.kind in ("robot", "workload", "scanner"):
         return f"{name} was not given {permission} in {project.name}, which whoever manages it can do"
     standing = f"{name} is {held} in {project.name}" if held else f"{name} holds no role in {project.name}"
     granting = [role.label for role in roles_granting(permission)]

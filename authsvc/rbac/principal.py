@@ -18,27 +18,29 @@ Permissions = Mapping[int, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True)
 class ProjectRef:
-    """A project as decisions see it. `upstream`: the id of the registry whose images it caches; 0: it has its own."""
+    """A project as decisions see it. `upstream`: the id of the registry whose images it caches; 0: it has its own; `settings`:
+    Harbor's metadata of it."""
 
     id: int
     name: str
     public: bool
     upstream: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller, or nobody. `name` is what the registry reports as actor; "" for nobody.
 
-    `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots and workloads
-    permissions; `repositories` says for a project on which repositories a workload holds which of them, by patterns for what
-    comes after the project's name. `limits`: with this
-    credential no more than that may be done, whatever the roles. `authority`: what the credential itself is good for.
+    `id` is the user's; of who is no user it is 0, and a robot's is `robot_id`. People hold roles, robots, workloads and scanners
+    permissions; `repositories` says for a project on which repositories a workload or scanner holds which of them, by patterns
+    for what comes after the project's name. `limits`: with this credential no more than that may be done, whatever the roles.
+    `authority`: what the credential itself is good for.
     `temporary_password`: it was generated, and the pages ask for another one first; `held_back`: somebody else made it, and it
     opens nothing else at all.
     """
 
-    kind: Literal["user", "robot", "workload", "anonymous"]
+    kind: Literal["user", "robot", "workload", "scanner", "anonymous"]
     id: int
     name: str
     is_sysadmin: bool = False

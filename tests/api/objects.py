@@ -48,6 +48,7 @@ from authsvc.robots.rules import Grant, Wanted
 from authsvc.secrets import service as secrets
 from authsvc.secrets.rules import Kind
 from authsvc.users import service as users
+from tests.api import scans
 from tests.support.registry import PlainRegistry
 from tests.support.world import World
 
@@ -289,6 +290,17 @@ def _decision(place: Place) -> str:
         return row.id
 
 
+def _scanner(place: Place) -> str:
+    with place.world.changes():
+        return scans.scanner(place.project)
+
+
+def _report(place: Place) -> str:
+    scanner, digest = place.value("registration_id"), place.value("reference")
+    with place.world.changes():
+        return scans.report(scanner, digest)
+
+
 OBJECTS: dict[str, Callable[[Place], object]] = {
     "project_name": lambda place: place.project,
     "project_name_or_id": lambda place: place.project,
@@ -329,5 +341,7 @@ OBJECTS: dict[str, Callable[[Place], object]] = {
     "retention_id": _retention_policy,
     "/retentions/{retention_id}/executions/{execution_id}": _retention_execution,
     "/retentions/{retention_id}/executions/{execution_id}/tasks/{task_id}": _retention_task,
+    "registration_id": _scanner,
+    "report_id": _report,
     "name": lambda place: f"source-{place.project}",
 }

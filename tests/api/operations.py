@@ -116,6 +116,8 @@ ROBOT = {
     "duration": -1,
     "permissions": [{"kind": "project", "namespace": "{project_name}", "access": ACCESS}],
 }
+SCANNER = {"name": "other", "url": "http://127.0.0.1:9/other"}
+UNUSED_SCANNER = {"name": "other", "url": "http://scanner.invalid", "disabled": True}  # nobody asks it
 TRUST = {"name": "x", "issuer": "https://x.example.com", "audience": "a", "claims": {"a": "b"}, "project": "{project_name}",
          "actions": ["pull"]}  # fmt: skip
 DIRECTORY = {"settings": {"ldap_url": "ldap://ldap.example.com", "ldap_base_dn": "dc=example,dc=com"}}
@@ -269,9 +271,26 @@ OPERATIONS = [
               project(R.TAG_RETENTION, A.READ)),
     # -- scanners
     Operation("GET", "/scanners", system(R.SCANNER, A.LIST)),
+    Operation("POST", "/scanners", system(R.SCANNER, A.CREATE), 400, SCANNER),  # it is not there
+    Operation("POST", "/scanners/ping", system(R.SCANNER, A.READ), 400, SCANNER),
+    Operation("GET", "/scanners/{registration_id}", system(R.SCANNER, A.READ)),
+    Operation("PUT", "/scanners/{registration_id}", system(R.SCANNER, A.UPDATE), 200, UNUSED_SCANNER),
+    Operation("DELETE", "/scanners/{registration_id}", system(R.SCANNER, A.DELETE)),
+    Operation("PATCH", "/scanners/{registration_id}", system(R.SCANNER, A.UPDATE), 200, {"is_default": True}),
+    Operation("GET", "/scanners/{registration_id}/metadata", system(R.SCANNER, A.READ), 503),
     Operation("GET", f"{P}/scanner", project(R.SCANNER, A.READ)),
+    Operation("PUT", f"{P}/scanner", project(R.SCANNER, A.CREATE), 200, {"uuid": "{registration_id}"}),
     Operation("GET", f"{P}/scanner/candidates", project(R.SCANNER, A.READ)),
     Operation("GET", f"{ARTIFACT}/additions/vulnerabilities", project(R.ARTIFACT_ADDITION, A.READ)),
+    Operation("POST", f"{ARTIFACT}/scan", project(R.SCAN, A.CREATE), 412, {"scan_type": "vulnerability"}),  # by none
+    Operation("POST", f"{ARTIFACT}/scan/stop", project(R.SCAN, A.STOP), 202, {"scan_type": "vulnerability"}),
+    Operation("GET", f"{ARTIFACT}/scan/{{report_id}}/log", project(R.SCAN, A.READ)),
+    Operation("GET", "/system/scanAll/schedule", system(R.SCAN_ALL, A.READ)),
+    Operation("POST", "/system/scanAll/schedule", system(R.SCAN_ALL, A.CREATE), 412, {"schedule": {"type": "Manual"}}),
+    Operation("PUT", "/system/scanAll/schedule", system(R.SCAN_ALL, A.UPDATE), 200, {"schedule": {"type": "None"}}),
+    Operation("POST", "/system/scanAll/stop", system(R.SCAN_ALL, A.STOP), 400),  # none runs
+    Operation("GET", "/scans/all/metrics", system(R.SCAN_ALL, A.READ)),
+    Operation("GET", "/scans/schedule/metrics", system(R.SCAN_ALL, A.READ)),
     # -- storage
     Operation("GET", "/quotas", system(R.QUOTA, A.LIST)),
     Operation("GET", "/quotas/{quota_id}", system(R.QUOTA, A.READ)),

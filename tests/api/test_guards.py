@@ -50,6 +50,8 @@ NAMED: dict[str, set[str]] = {
     "POST /projects/{project_name_or_id}/webhook/policies": {"id", "project_id"},
     "PUT /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}": {"id", "project_id"},  # another one is refused
     "PUT /retentions/{retention_id}": {"id"},
+    "POST /scanners": {"disabled"},
+    "PUT /scanners/{registration_id}": {"disabled"},
     "PUT /robots/{robot_id}": {"id"},  # another one is refused
     "PUT /users/{user_id}/sysadmin": {"sysadmin_flag"},
     "PUT /users/{user_id}/disabled": {"disabled"},

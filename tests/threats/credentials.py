@@ -13,7 +13,9 @@ from werkzeug.test import Client, TestResponse
 from authsvc.authn import sources
 from authsvc.authn.onboarding import Proof, onboard
 from authsvc.core.db import db
+from authsvc.projects import service as projects
 from authsvc.rbac.authority import Credential
+from authsvc.scanning import credentials as scans
 from authsvc.users.models import User
 from tests.support.issuer import CiIssuer
 from tests.support.world import PASSWORD, World, basic
@@ -106,6 +108,11 @@ class Wallet:
     def chosen_robot(self) -> Shown:
         return self.robot(secret="Chosen-for-a-robot-1")
 
+    def scan(self) -> Shown:
+        with self.world.changes():
+            project_id = projects.get_by_name("web").id
+            return self.by_name(scans.USERNAME, scans.issue(project_id, "web/app", 60))
+
     def job(self) -> Shown:
         rule = {
             "name": f"r{self._next()}",
@@ -140,6 +147,7 @@ KINDS: list[tuple[Credential, Callable[[Wallet], Shown]]] = [
     (Credential.ROBOT, Wallet.robot),
     (Credential.ROBOT, Wallet.chosen_robot),
     (Credential.JOB_TOKEN, Wallet.job),
+    (Credential.SCAN, Wallet.scan),
     (Credential.REGISTRY, Wallet.registry_token),
 ]
 
