@@ -82,11 +82,13 @@ import authsvc.retention.routes
 import authsvc.retention.tasks
 import authsvc.robots.pages
 import authsvc.robots.routes
+import authsvc.scanners.pages
 import authsvc.scanners.routes
 import authsvc.scanners.tasks
 import authsvc.scanning.check
 import authsvc.scanning.events
 import authsvc.scanning.everything
+import authsvc.scanning.pages
 import authsvc.scanning.routes
 import authsvc.scanning.scans
 import authsvc.scanning.tasks
@@ -174,6 +176,8 @@ PAGES: Sequence[PageBlueprint] = [
     authsvc.replication.pages.blueprint,
     authsvc.retention.pages.blueprint,
     authsvc.robots.pages.blueprint,
+    authsvc.scanners.pages.blueprint,
+    authsvc.scanning.pages.blueprint,
     authsvc.secrets.pages.blueprint,
     authsvc.system.pages.blueprint,
     authsvc.authn.backends.keyless.pages.blueprint,

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from authsvc import lifecycle
 from authsvc.additions import service as additions
+from authsvc.additions.rules import IMAGE
 from authsvc.artifacts import accessories, history, removal, service
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.core.db import db, let_go
@@ -27,6 +28,8 @@ from authsvc.rbac.principal import Principal
 from authsvc.rbac.roles import Role
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
+from authsvc.scanners import service as scanners
+from authsvc.scanning import reports
 from authsvc.ui import export, listing
 from authsvc.ui.language import gettext as _
 from authsvc.ui.shell import Pages, attempted, fields, go, page
@@ -67,6 +70,11 @@ class Place:
     def repository_url(self) -> str:
         """The page of its repository."""
         return f"/projects/{quote(self.project.name)}/repositories/{quote(self.path)}"
+
+    @property
+    def report_url(self) -> str:
+        """The page of what a scanner found in it."""
+        return f"/projects/{quote(self.project.name)}/vulnerabilities/{quote(self.title, safe='/:@')}"
 
     @property
     def deletion_url(self) -> str:
@@ -129,6 +137,7 @@ def _repository(who: Principal, place: Place) -> Response:
         artifacts=artifacts,
         platforms=_platforms(list(artifacts.values())),
         signed=_signed(list(artifacts.values())),
+        seen=reports.overviews(list(artifacts.values()), scanners.of_project(place.project.id)),
     )
 
 
@@ -142,6 +151,7 @@ def _row(row: Any) -> dict[str, Any]:
 def _artifact(who: Principal, place: Place, problem: DomainError | None = None) -> Response:
     artifact = service.get(place.repository, place.reference)
     attached = accessories.by_artifact([artifact])[artifact.id]
+    scanner = scanners.of_project(place.project.id)
     shown: dict[str, Any] = {
         "place": place,
         "lacking": _lacking(who, place),
@@ -153,6 +163,8 @@ def _artifact(who: Principal, place: Place, problem: DomainError | None = None) 
         "attached": [(accessory.type, one) for accessory, one in attached],
         "labels": labels.by_artifact([artifact]).get(artifact.id, []),
         "config": _config(artifact),
+        "is_scanned": scanner is not None and artifact.type == IMAGE,
+        "seen": reports.overviews([artifact], scanner).get(artifact.id),
     }
     return page("artifact.html", problem=problem, given=request.form, **shown, **_build(place.repository.name, artifact))
 
@@ -170,7 +182,7 @@ def _moves(who: Principal, place: Place) -> dict[str, Any]:
 
 def _build(repository: str, artifact: Artifact) -> dict[str, Any]:
     """How it was built, which only the registry knows; or why it does not say."""
-    digest, has_layers = artifact.digest, artifact.type == "IMAGE"
+    digest, has_layers = artifact.digest, artifact.type == IMAGE
     let_go()  # the registry is asked outside of any transaction
     try:
         found = additions.build(current_app.extensions["registry"], repository, digest) if has_layers else []

@@ -14,7 +14,7 @@ from authsvc.artifacts import service as artifacts
 from authsvc.authn import entities, sources
 from authsvc.configuration import service as configuration
 from authsvc.core.db import db
-from authsvc.core.errors import BadRequest, DomainError
+from authsvc.core.errors import BadRequest, DomainError, Forbidden
 from authsvc.core.text import is_storable
 from authsvc.groups.models import UserGroup
 from authsvc.groups.rules import GroupType
@@ -31,6 +31,8 @@ from authsvc.registries import service as registries
 from authsvc.registries.models import Registry
 from authsvc.repositories import service as repositories
 from authsvc.repositories.models import Repository
+from authsvc.scanners import service as scanners
+from authsvc.scanners.models import Scanner
 from authsvc.system.first_steps import is_new
 from authsvc.ui import listing
 from authsvc.ui.language import gettext as _
@@ -45,6 +47,16 @@ REPOSITORIES = {"name": Repository.name, "pulls": Repository.pull_count, "update
 _KINDS: dict[Any, int] = {"ldap": GroupType.LDAP, "oidc": GroupType.OIDC}
 _LONGEST_DN = 512
 _DIGITS = 10
+# What the form says of scanning, and what it means where it says nothing.
+_SCANNING = {
+    "auto_scan": "false",
+    "prevent_vul": "false",
+    "severity": "low",
+    "prevent_vul_only_fixable": "false",
+    "prevent_vul_unscanned": "refuse",
+    "prevent_vul_grace_days": "0",
+}
+_SCANNER = Permission(Resource.SCANNER, Action.CREATE)
 _QUOTA, _PUSH = Permission(Resource.QUOTA, Action.READ), Permission(Resource.REPOSITORY, Action.PUSH)
 
 
@@ -204,6 +216,8 @@ def _settings(name: str, problem: DomainError | None = None) -> Response:
         problem=problem,
         lacking=role_lacking(who, Action.DELETE, Resource.PROJECT, project),
         filled=repositories.count_by_project([project.id]).get(project.id, 0),
+        scanners=db.session.scalars(scanners.every().where(~Scanner.disabled).order_by(Scanner.name)).all(),
+        scanner=scanners.choice(project.id),
     )
 
 
@@ -216,8 +230,19 @@ def change_settings(name: str) -> Response:
         metadata |= {name: given.get(name, "").strip() for name in ("proxy_speed_kb", "max_upstream_conn")}
         metadata["proxy_cache_filter_pattern"] = given.get("proxy_cache_filter_pattern", "").strip() or "**"
         metadata["proxy_cache_local_on_not_found"] = given.get("proxy_cache_local_on_not_found", "false")
-    problem = attempted(lambda: service.update(who, project, metadata))
+    said = {name: request.form.get(name, unless) for name, unless in _SCANNING.items()}
+    metadata |= {name: value for name, value in said.items() if name in project.settings or value != _SCANNING[name]}
+    problem = attempted(lambda: _change(who, project, metadata))
     return _settings(name, problem) if problem else go(_path(name, "settings"))
+
+
+def _change(who: Principal, project: Project, metadata: dict[str, str | None]) -> None:
+    service.update(who, project, metadata)
+    wanted = request.form.get("scanner", "")
+    if wanted != scanners.choice(project.id):
+        if not can(who, _SCANNER, project.ref):
+            raise Forbidden(f"only who has {_SCANNER} may choose the scanner of {project.name}")
+        scanners.choose(who.name, project, scanners.get(wanted) if wanted else None)
 
 
 @blueprint.post("/projects/<name>/delete")

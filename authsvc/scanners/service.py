@@ -139,10 +139,14 @@ def make_default(actor: str, scanner: Scanner) -> None:
     audit.record(actor, "update", "scanner", scanner.name, description="default")
 
 
-def choose(actor: str, project: Project, scanner: Scanner) -> None:
-    """The scanner of a project."""
-    upsert(ProjectScanner, [{"project_id": project.id, "scanner_id": scanner.id}])
-    audit.record(actor, "update", "project", project.name, project_id=project.id, description=f"scanner {scanner.name}")
+def choose(actor: str, project: Project, scanner: Scanner | None) -> None:
+    """The scanner of a project; None: the default one."""
+    if scanner is None:
+        db.session.execute(delete(ProjectScanner).where(ProjectScanner.project_id == project.id))
+    else:
+        upsert(ProjectScanner, [{"project_id": project.id, "scanner_id": scanner.id}])
+    said = f"scanner {scanner.name if scanner else ''}".rstrip()
+    audit.record(actor, "update", "project", project.name, project_id=project.id, description=said)
 
 
 def note(scanner_id: int, said: Metadata | None) -> None:
@@ -193,9 +197,10 @@ def default() -> Scanner | None:
     return found
 
 
-def forget_choice(project_id: int) -> None:
-    """Let a project have the default one."""
-    db.session.execute(delete(ProjectScanner).where(ProjectScanner.project_id == project_id))
+def choice(project_id: int) -> str:
+    """Harbor's id of the one that a project has chosen; "" if it has the default one."""
+    chosen = select(Scanner.uuid).join(ProjectScanner, ProjectScanner.scanner_id == Scanner.id)
+    return db.session.scalar(chosen.where(ProjectScanner.project_id == project_id)) or ""
 
 
 def metadata_of(scanner: Scanner) -> Metadata:

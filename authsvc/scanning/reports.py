@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 
 from authsvc.artifacts.models import Artifact
 from authsvc.core.clock import rfc3339
@@ -175,6 +175,13 @@ def _merged(natives: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         "duration": sum(each["duration"] for each in natives),
         "complete_percent": sum(each["complete_percent"] for each in natives) // len(natives),
     }
+
+
+def named(artifact: Artifact, scanner_id: int) -> Select[Any]:
+    """The ids of the vulnerabilities that were found in an artifact, or in an index's children."""
+    ids = [each.id for each in scans.parts([artifact])[artifact.id]]
+    of_these = select(ScanReport.id).where(ScanReport.artifact_id.in_(ids), ScanReport.scanner_id == scanner_id)
+    return select(Finding.vulnerability_id).where(Finding.report_id.in_(of_these))
 
 
 def full(artifact: Artifact, scanner: Scanner) -> dict[str, Any] | None:

@@ -221,6 +221,8 @@ def test_administration(stack: Stack, page: Page, somebody: tuple[str, str]) -> 
         "/admin/quotas",
         "/admin/registries",
         "/admin/replication",
+        "/admin/scanners",
+        "/admin/scans",
         "/admin/sources",
         "/admin/sources/ldap/corp",
         "/admin/sources/oidc/sso",

@@ -13,8 +13,10 @@ from authsvc.groups.rules import GroupName, GroupType
 from authsvc.labels import service as labels
 from authsvc.registries.models import Registry
 from authsvc.replication.models import ReplicationPolicy
+from authsvc.scanners.models import Scanner
 from authsvc.users import service as users
 from tests.support.hostile import TEXTS
+from tests.support.scanner import METADATA
 from tests.support.visitor import Visitor, see
 from tests.support.world import World
 
@@ -63,6 +65,13 @@ def _registries(_: World) -> None:
         )
 
 
+def _scanners(_: World) -> None:
+    for number, text in enumerate(TEXTS):
+        said = METADATA | {"scanner": {"name": text[:128], "version": text[:128]}}
+        url = f"https://far.example.com/{number}"
+        db.session.add(Scanner(uuid=f"{number}", name=f"{number:03}{text}"[:255], url=url, said=said))
+
+
 def _policies(_: World) -> None:
     for number, text in enumerate(TEXTS):
         name, tags = f"{number:03}", [{"type": "tag", "value": text}]
@@ -76,6 +85,7 @@ SHOWN: dict[str, Callable[[World], None]] = {
     "/admin/log?kind=label": _log,
     "/admin/registries": _registries,
     "/admin/replication": _policies,
+    "/admin/scanners": _scanners,
 }
 
 
@@ -107,6 +117,8 @@ FORMS = {
     "/admin/trust": ("name", "claims"),
     "/admin/registries": ("name", "url", "access_key", "ca_certificate"),
     "/admin/replication": ("name", "names", "tags", "namespace", "cron"),
+    "/admin/scanners": ("name", "url", "description"),
+    "/admin/scans": ("type", "cron"),
     "/register": ("username", "realname"),
 }
 
