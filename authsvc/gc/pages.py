@@ -21,7 +21,6 @@ from authsvc.ui.shell import Pages, attempted, fields, go, page
 
 blueprint = Pages("gc", __name__)
 UPKEEP = Upkeep(tasks.KIND, tasks.checked)
-WHEN = (cron.NONE, "Hourly", "Daily", "Weekly", "Custom")
 _RUNS = 10
 _LONGEST_CRON = 255
 
@@ -42,8 +41,7 @@ def _shown(problem: DomainError | None = None) -> Response:
         size=size,
         runs=db.session.scalars(runs).all(),
         schedule=schedules.find(tasks.KIND),
-        when=WHEN,
-        none=cron.NONE,
+        when=cron.CHOICES,
         final=FINAL,
     )
 
@@ -66,8 +64,8 @@ def change_schedule() -> Response:
 
 def _schedule(who: Principal, parameters: dict[str, Any]) -> None:
     wanted = fields({"type": _LONGEST_CRON, "cron": _LONGEST_CRON})
-    if wanted["type"] not in WHEN:
-        raise BadRequest(f"type is one of {', '.join(WHEN)}")
+    if wanted["type"] not in cron.CHOICES:
+        raise BadRequest(f"type is one of {', '.join(cron.CHOICES)}")
     _set(who, wanted, parameters)
 
 

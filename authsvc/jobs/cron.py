@@ -10,6 +10,7 @@ from authsvc.core.errors import BadRequest
 
 PRESETS = {"Hourly": "0 0 * * * *", "Daily": "0 0 0 * * *", "Weekly": "0 0 0 * * 0"}
 CUSTOM, MANUAL, NONE = "Custom", "Manual", "None"
+CHOICES = (NONE, *PRESETS, CUSTOM)  # for people
 TYPES = (*PRESETS, CUSTOM, MANUAL, NONE, "Schedule")  # `Schedule`: what old clients say for Custom
 _MAX_CRON = 255
 

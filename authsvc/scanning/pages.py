@@ -38,7 +38,6 @@ COLUMNS = {
     "score": Vulnerability.score_v3,
 }
 _WORST_FIRST = (Vulnerability.rank.desc(), Vulnerability.score_v3.desc(), Vulnerability.cve_id, Vulnerability.id)
-WHEN = (cron.NONE, "Hourly", "Daily", "Weekly", "Custom")
 _LONGEST_CRON = 255
 _RUNS = 5
 ALL = "/admin/scans"
@@ -138,8 +137,7 @@ def _scans(problem: DomainError | None = None) -> Response:
         runs=[(run, everything.stats(run)) for run in runs],
         is_running=everything.is_running(runs[0]) if runs else False,
         schedule=schedules.find(everything.KIND),
-        when=WHEN,
-        none=cron.NONE,
+        when=cron.CHOICES,
     )
 
 
@@ -153,8 +151,8 @@ def change_scans() -> Response:
 
 def _schedule() -> None:
     wanted = fields({"type": _LONGEST_CRON, "cron": _LONGEST_CRON})
-    if wanted["type"] not in WHEN:
-        raise BadRequest(f"type is one of {', '.join(WHEN)}")
+    if wanted["type"] not in cron.CHOICES:
+        raise BadRequest(f"type is one of {', '.join(cron.CHOICES)}")
     _set(wanted)
 
 
