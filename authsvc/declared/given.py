@@ -12,7 +12,7 @@ import yaml
 ENVIRONMENT, STORAGE, VALUES = ".env", "storage.yml", "values.yaml"
 DRIVERS = ("s3", "gcs", "azure")
 _LEVELS = {"fatal": "error", "trace": "debug", "warn": "warning"}
-_NO_SCANNER = "nothing is scanned yet"
+_NO_SCANNER = "register a scanner by Harbor's adapter API: docs/scanning.md"
 _NO_REDIS = "no Redis is needed"
 _PASSWORD = "the first administrator gets a generated one, which is shown once; `authsvc users reset-password` sets another"  # noqa: S105
 # What has no counterpart, and why nobody misses it; of what begins like this.

@@ -8,15 +8,18 @@ from sqlalchemy import func, select
 
 from authsvc.artifacts.models import Damage, Intent
 from authsvc.audit.models import AuditOutbox
-from authsvc.core.db import db, present, reading
-from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good
+from authsvc.core.db import db, present, reading, utcnow
+from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
 from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
 from authsvc.jobs.models import ERROR, FINAL, Execution, Lease, PausedQueue, Schedule, Task
+from authsvc.scanners import rules
+from authsvc.scanners.models import UNHEALTHY, Scanner
 from authsvc.system.health import WORKER_LEASE
 
 _WAITED = timedelta(minutes=2)
 _DAY = timedelta(days=1)
 _LATE = timedelta(minutes=10)
+_STALE = timedelta(days=7)
 
 
 def _worker(patient: Patient) -> Finding:
@@ -135,6 +138,20 @@ def _forwarded(patient: Patient) -> Finding:
     return good(f"{count} audit entries wait for the collector")
 
 
+def _scanners(patient: Patient) -> Finding:
+    with patient.app.app_context(), reading():
+        rows = db.session.scalars(select(Scanner).where(~Scanner.disabled).order_by(Scanner.id)).all()
+    if not rows:
+        return skipped("no scanner is registered, so nothing is scanned")
+    silent = [row.name for row in rows if row.health == UNHEALTHY]
+    if silent:
+        return bad(f"scanners that do not answer: {', '.join(silent)}", "see SCANNER_HEALTH at /admin/runs for why")
+    old = [row.name for row in rows if (made := rules.database_time(row.said)) and utcnow() - made > _STALE]
+    if old:
+        return doubtful(f"the vulnerability database is old at: {', '.join(old)}", "see why the scanner does not renew it")
+    return good(f"{len(rows)} scanners answer")
+
+
 CHECKS = (
     Check("work.worker", _worker),
     Check("work.inbox", _inbox),
@@ -146,4 +163,5 @@ CHECKS = (
     Check("work.schedules", _schedules),
     Check("work.journal", _journal),
     Check("work.forwarded", _forwarded),
+    Check("work.scanners", _scanners),
 )

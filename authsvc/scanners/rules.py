@@ -27,6 +27,8 @@ UNKNOWN, NONE, LOW, MEDIUM, HIGH, CRITICAL = SEVERITIES = ("Unknown", "None", "L
 RANKS: Mapping[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _NAMES = {severity.lower(): severity for severity in SEVERITIES} | {"negligible": NONE}
 
+DATABASE_TIME = "harbor.scanner-adapter/vulnerability-database-updated-at"  # a property, by Harbor's name
+
 MOST = 200_000  # findings of one report
 _LONGEST_TEXT = 8_000
 _MOST_LINKS = 50
@@ -138,6 +140,16 @@ def parse_metadata(said: Any) -> Metadata:
     if not found.report:
         raise Unintelligible(f"it makes no reports of a kind that is known here: {' or '.join(REPORTS)}")
     return found
+
+
+def database_time(said: Mapping[str, Any]) -> datetime | None:
+    """When the database of vulnerabilities was made by which a scanner goes, from its metadata; None: it does not say."""
+    text = said.get("properties", {}).get(DATABASE_TIME, "")
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def parse_scan(said: Any) -> str:

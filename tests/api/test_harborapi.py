@@ -50,7 +50,8 @@ READS: dict[str, dict[str, Any]] = {
     "get_artifact_tags": ARTIFACT, "get_artifact_accessories": ARTIFACT, "get_artifact_build_history": ARTIFACT,
     "get_labels": {"scope": "g"}, "get_label": {"label_id": "{label_id}"},
     "get_robots": {}, "get_robot": {"robot_id": "{robot_id}"}, "get_robots_v1": P, "get_robot_v1": P | {"robot_id": "{robot_id}"},
-    "get_scanners": {}, "get_project_scanner": P, "get_project_scanner_candidates": P, "get_quotas": {}, "get_quota": {"id": "{quota_id}"},
+    "get_scan_all_metrics": {}, "get_scan_all_schedule": {}, "get_artifact_scan_report_log": ARTIFACT | {"report_id": "{report_id}"},
+    "get_scanners": {}, "get_scanner": {"registration_id": "{registration_id}"}, "get_project_scanner": P, "get_project_scanner_candidates": P, "get_quotas": {}, "get_quota": {"id": "{quota_id}"},
     "get_registries": {}, "get_registry": {"id": "{registry_id}"}, "get_registry_info": {"id": "{registry_id}"},
     "get_registry_adapters": {}, "get_registry_providers": {},
     "get_retention_metadata": {}, "get_retention_policy": {"retention_id": "{retention_id}"},
@@ -61,11 +62,11 @@ READS: dict[str, dict[str, Any]] = {
     "get_purge_job_history": {}, "get_purge_job_schedule": {}, "get_purge_job": {"purge_id": "{purge_id}"},
     "get_purge_job_log": {"purge_id": "{purge_id}"},
 }  # fmt: skip
-# Those of what answers 501 (docs/api.md), and those that need what this world has not: a directory, a certificate, a storage.
+# Those of what answers 501 (docs/api.md), and those that need what this world has not: a directory, a certificate, a scanner.
 OTHERS = {
-    "get_artifact_scan_report_log", "get_artifact_vulnerability_reports",
+    "get_artifact_vulnerability_reports",
     "get_replication", "get_replication_policies", "get_replication_policy", "get_replication_task_log", "get_replication_tasks",
-    "get_replications", "get_scan_all_metrics", "get_scan_all_schedule", "get_scan_export", "get_scan_exports", "get_scanner",
+    "get_replications", "get_scan_export", "get_scan_exports",
     "get_scanner_metadata", "search_ldap_groups", "search_ldap_users", "get_system_certificate",
     "get_system_volume_info", "get_retention_execution_task_log", "get_retention_tasks",
 }  # fmt: skip

@@ -144,7 +144,7 @@ def test_values_of_a_chart(tmp_path: Path, bucket: bool) -> None:
     assert (STORAGE in made.files) == bucket
     done: subprocess.CompletedProcess[str] = helm("template", "x", str(CHART), "-f", "-", stdin=made.files[VALUES])
     assert done.returncode == 0, done.stderr
-    assert "left out: trivy (nothing is scanned yet)" in made.notes
+    assert "left out: trivy (register a scanner by Harbor's adapter API: docs/scanning.md)" in made.notes
     assert "left out: redis (no Redis is needed)" in made.notes
 
 

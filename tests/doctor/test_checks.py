@@ -24,9 +24,12 @@ from authsvc.doctor.examination import CHECKS, examine
 from authsvc.doctor.findings import BAD, DOUBTFUL, GOOD, SKIPPED, Finding, Patient
 from authsvc.inbox.models import QUARANTINED, InboxEvent
 from authsvc.jobs.models import ERROR, Execution, PausedQueue, Schedule
+from authsvc.scanners.models import Scanner
+from authsvc.scanners.rules import DATABASE_TIME
 from authsvc.stack.prepare import prepare
 from tests.support.console import Run
 from tests.support.ports import free_ports
+from tests.support.scanner import METADATA
 from tests.support.world import World
 
 NAMES = [check.name for check in CHECKS]
@@ -69,6 +72,11 @@ class Ward:
     @property
     def state(self) -> Path:
         return self.settings.state_dir
+
+
+def scanner(health: str = "healthy", properties: Any = None) -> Scanner:
+    said = METADATA | {"properties": properties or {}}
+    return Scanner(uuid="0", name="probe", url="http://scanner.example.com", health=health, said=said)
 
 
 @pytest.fixture
@@ -146,6 +154,8 @@ BREAKS: list[tuple[str, str, Callable[[Ward], None], str]] = [
         kept(lambda: Schedule(vendor_type="RETENTION", vendor_id=1, cron_type="Daily", cron="0 0 0 * * *", next_time=hours(3))),
         "overdue: RETENTION",
     ),
+    ("work.scanners", BAD, kept(lambda: scanner(health="unhealthy")), "do not answer: probe"),
+    ("work.scanners", DOUBTFUL, kept(lambda: scanner(properties={DATABASE_TIME: "2020-01-01T00:00:00Z"})), "old at: probe"),
     ("work.forwarded", DOUBTFUL, kept(*[lambda: AuditOutbox(entry={})] * 1001), "1001 audit entries"),
     ("identity.administrators", BAD, lambda ward: ward.execute("UPDATE users SET sysadmin = '0'"), "nobody is a system"),
     (

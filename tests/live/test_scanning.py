@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from authsvc.distribution.manifest import OCI_MANIFEST
 from authsvc.rbac.roles import Role
@@ -105,7 +105,7 @@ def test_in_a_browser(team: Team, probe: Scanner, browser: Browser, locale: str,
     team.client(Role.DEVELOPER).push(repository, "v1")
     severities = ("Critical", "High", "Medium", "Low", "None", "Unknown")
     probe.findings = [finding(number, severities[number % 6], fix_version="1.2" * (number % 2)) for number in range(120)]
-    viewport = {"width": width, "height": 900}
+    viewport: ViewportSize = {"width": width, "height": 900}
     context = browser.new_context(
         base_url=stack.url, ignore_https_errors=True, locale=locale, color_scheme=scheme, viewport=viewport
     )

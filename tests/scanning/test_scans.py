@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from harborapi import models
+from harborapi.models.scanner import HarborVulnerabilityReport
 
 from authsvc.rbac.roles import Role
 from authsvc.scanners.rules import NATIVE_REPORT, REPORT
@@ -33,6 +35,10 @@ def test_a_scan_from_its_begin_to_its_end(scanned: Scanned) -> None:
         "artifact_digests": [digest],
         "preferred_cvss": {"score_v3": 7.5, "score_v2": None, "vector_v3": "CVSS:3.1/AV:N", "vector_v2": ""},
     }
+    understood = HarborVulnerabilityReport(**report), models.NativeReportSummary(**seen)  # as a client of Harbor's does
+    assert [vulnerability.severity.value for vulnerability in understood[0].vulnerabilities] == ["Critical", "Critical", "Low"]
+    assert understood[1].summary is not None
+    assert understood[1].summary.summary == {"Low": 1, "Critical": 2}
     log = scanned.api("GET", "v1", f"/scan/{seen['report_id']}/log")
     assert log.status_code == 200
     assert "3 vulnerabilities" in log.text
