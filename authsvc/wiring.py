@@ -95,6 +95,7 @@ import authsvc.scanning.tasks
 import authsvc.scanning.telling
 import authsvc.secrets.pages
 import authsvc.secrets.routes
+import authsvc.signatures.check
 import authsvc.system.pages
 import authsvc.system.routes
 import authsvc.token.tasks
@@ -212,7 +213,7 @@ UPLOAD_CHECKS: Sequence[UploadCheck] = [
     authsvc.artifacts.check.check_blob,
     authsvc.quota.check.check_upload,
 ]
-READ_CHECKS: Sequence[ReadCheck] = [authsvc.scanning.check.check]
+READ_CHECKS: Sequence[ReadCheck] = [authsvc.signatures.check.check, authsvc.scanning.check.check]
 CHECKS = Checks(GATE_CHECKS, UPLOAD_CHECKS, READ_CHECKS, authsvc.proxy_cache.check.is_here)
 ELSEWHERE = authsvc.proxy_cache.elsewhere.Upstream()
 # Of what proxy caches bring here themselves.

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ OF_DATABASES = frozenset(
 NOT_IN_HALVES = frozenset({"ui", "test_keyless.py", "test_oidc.py"})
 # What takes longest begins first, so that at the end nobody waits for it alone.
 LONGEST = ("test_compose.py", "test_tree.py", "test_load.py")
+BUILDERS = frozenset(f"tests.support.{name}" for name in ("chart", "clients", "gotools", "registry3"))
 ADDRESSES = ("token_address", "api_address", "webhook_address", "registry_address", "cache_address")
 
 # No test fails since the machine is busy, nor once in a hundred runs by an example that nobody sees again.
@@ -92,8 +94,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if THOROUGH:
             item.add_marker(pytest.mark.timeout(0), append=False)
-        elif "live" in item.path.parts and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(180))
+        elif item.get_closest_marker("timeout") is None:
+            if _may_build(item):
+                item.add_marker(pytest.mark.timeout(1800))
+            elif "live" in item.path.parts:
+                item.add_marker(pytest.mark.timeout(180))
     items.sort(key=lambda item: item.path.name not in LONGEST)
     if config.getoption("--database") != "sqlite":
         _keep(config, items, [item for item in items if _knows_a_database(item)])
@@ -106,6 +111,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _keep(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _may_build(item: pytest.Item) -> bool:
+    """What uses programs that are built before they first run, on a machine that has not got them yet."""
+    used = vars(getattr(item, "module", object)).values()
+    return any(isinstance(module, ModuleType) and module.__name__ in BUILDERS for module in used)
 
 
 def _knows_a_database(item: pytest.Item) -> bool:

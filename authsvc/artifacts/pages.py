@@ -14,6 +14,7 @@ from authsvc.additions import service as additions
 from authsvc.additions.rules import IMAGE
 from authsvc.artifacts import accessories, history, removal, service
 from authsvc.artifacts.models import Artifact, Tag
+from authsvc.artifacts.rules import SIGNATURES
 from authsvc.core.db import db, let_go
 from authsvc.core.errors import BadRequest, DomainError, NotFound
 from authsvc.gate import copies
@@ -39,7 +40,6 @@ COLUMNS = {"name": Tag.name, "pushed": Tag.push_time, "pulled": Tag.pull_time, "
 _NEWEST_FIRST = (Tag.push_time.desc(), Tag.id.desc())
 _LONGEST_TAG = 128
 _TAGGING, _MOVING = Permission(Resource.TAG, Action.CREATE), Permission(Resource.REPOSITORY, Action.PUSH)
-_SIGNATURES = ("signature.cosign", "signature.notation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _named(platforms: list[dict[str, Any]]) -> list[str]:
 def _signed(artifacts: list[Artifact]) -> set[int]:
     """The ids of those that are signed."""
     found = accessories.by_artifact(artifacts)
-    return {id_ for id_, attached in found.items() if any(accessory.type in _SIGNATURES for accessory, _ in attached)}
+    return {id_ for id_, attached in found.items() if any(accessory.type in SIGNATURES for accessory, _ in attached)}
 
 
 @blueprint.post("/projects/<name>/tags/<path:text>")

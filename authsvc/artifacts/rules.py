@@ -10,6 +10,7 @@ import re
 
 SIGNED_BY_COSIGN = "signature.cosign"
 SIGNED_BY_NOTATION = "signature.notation"
+SIGNATURES = (SIGNED_BY_COSIGN, SIGNED_BY_NOTATION)
 SBOM = "sbom.harbor"
 ANYTHING = "subject.accessory"
 # What a manifest with a subject calls itself -> Harbor's accessory type.

@@ -139,15 +139,14 @@ def _forwarded(patient: Patient) -> Finding:
 
 
 def _scanners(patient: Patient) -> Finding:
+    in_use = select(Scanner.name, Scanner.health, Scanner.said).where(~Scanner.disabled).order_by(Scanner.id)
     with patient.app.app_context(), reading():
-        rows = db.session.scalars(select(Scanner).where(~Scanner.disabled).order_by(Scanner.id)).all()
+        rows = db.session.execute(in_use).all()
     if not rows:
         return skipped("no scanner is registered, so nothing is scanned")
-    silent = [row.name for row in rows if row.health == UNHEALTHY]
-    if silent:
+    if silent := [row.name for row in rows if row.health == UNHEALTHY]:
         return bad(f"scanners that do not answer: {', '.join(silent)}", "see SCANNER_HEALTH at /admin/runs for why")
-    old = [row.name for row in rows if (made := rules.database_time(row.said)) and utcnow() - made > _STALE]
-    if old:
+    if old := [row.name for row in rows if (made := rules.database_time(row.said)) and utcnow() - made > _STALE]:
         return doubtful(f"the vulnerability database is old at: {', '.join(old)}", "see why the scanner does not renew it")
     return good(f"{len(rows)} scanners answer")
 

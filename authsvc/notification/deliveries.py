@@ -55,7 +55,7 @@ def announce(
     if there is none) and digest of what it was about, and `said` is of each of them."""
     policies = listening(project_id, event_type)
     if policies:
-        about = [replace(_resource(place, tag or digest, digest), details=said) for tag, digest in resources]
+        about = [replace(_resource(place, tag or digest, digest), details=dict(said)) for tag, digest in resources]
         event = _event(event_type, project_id, operator, place, utcnow(), about)
         tell(policies, replace(event, details=details))
 

@@ -47,8 +47,10 @@ REPOSITORIES = {"name": Repository.name, "pulls": Repository.pull_count, "update
 _KINDS: dict[Any, int] = {"ldap": GroupType.LDAP, "oidc": GroupType.OIDC}
 _LONGEST_DN = 512
 _DIGITS = 10
-# What the form says of scanning, and what it means where it says nothing.
-_SCANNING = {
+# What the form says of images that may not be pulled, and what it means where it says nothing.
+_POLICIES = {
+    "enable_content_trust_cosign": "false",
+    "enable_content_trust": "false",
     "auto_scan": "false",
     "prevent_vul": "false",
     "severity": "low",
@@ -230,8 +232,8 @@ def change_settings(name: str) -> Response:
         metadata |= {name: given.get(name, "").strip() for name in ("proxy_speed_kb", "max_upstream_conn")}
         metadata["proxy_cache_filter_pattern"] = given.get("proxy_cache_filter_pattern", "").strip() or "**"
         metadata["proxy_cache_local_on_not_found"] = given.get("proxy_cache_local_on_not_found", "false")
-    said = {name: request.form.get(name, unless) for name, unless in _SCANNING.items()}
-    metadata |= {name: value for name, value in said.items() if name in project.settings or value != _SCANNING[name]}
+    said = {name: request.form.get(name, unless) for name, unless in _POLICIES.items()}
+    metadata |= {name: value for name, value in said.items() if name in project.settings or value != _POLICIES[name]}
     problem = attempted(lambda: _change(who, project, metadata))
     return _settings(name, problem) if problem else go(_path(name, "settings"))
 

@@ -11,15 +11,12 @@ from sqlalchemy import and_, bindparam, case, or_, select, true
 
 from authsvc.additions.rules import IMAGE
 from authsvc.allowlist.models import SYSTEM, CveAllowlist
-from authsvc.artifacts.models import Accessory, Artifact, Tag
+from authsvc.artifacts import asked
+from authsvc.artifacts.rules import SIGNATURES
 from authsvc.core.db import utcnow
-from authsvc.core.names import is_digest
 from authsvc.distribution.manifest import INDEXES
 from authsvc.gate.checks import ManifestRead, Refusal
 from authsvc.jobs.models import Task
-from authsvc.rbac.permissions import Action, Permission, Resource
-from authsvc.rbac.policy import can
-from authsvc.repositories.models import Repository
 from authsvc.scanners import rules
 from authsvc.scanners.models import ProjectScanner, Scanner
 from authsvc.scanning import prevention
@@ -28,19 +25,8 @@ from authsvc.scanning.prevention import Policy
 
 RULE = "vulnerability policy"
 _CODE = "PROJECTPOLICYVIOLATION"
-_PUSH = Permission(Resource.REPOSITORY, Action.PUSH)
-_SIGNERS = ("cosign", "notation")
-_SIGNATURES = ("signature.cosign", "signature.notation")
 
 # Made once.
-_HERE = (
-    select(Artifact.id, Artifact.type, Artifact.manifest_media_type, Accessory.type.label("attached"))
-    .join(Repository, Repository.id == Artifact.repository_id)
-    .outerjoin(Accessory, Accessory.artifact_id == Artifact.id)
-    .where(Repository.name == bindparam("repository"))
-)
-_BY_DIGEST = _HERE.where(Artifact.digest == bindparam("reference"))
-_BY_TAG = _HERE.join(Tag, Tag.artifact_id == Artifact.id).where(Tag.name == bindparam("reference"))
 _SCANNER = (
     select(Scanner.id, Scanner.said)
     .outerjoin(
@@ -76,26 +62,16 @@ _TOLERATED = select(CveAllowlist.cve_ids, CveAllowlist.expires_at).where(CveAllo
 def check(question: ManifestRead) -> Refusal | None:
     """Refuses what the project does not want to be run; what cannot be scanned it lets pass."""
     policy = prevention.policy_of(question.project.settings)
-    if policy is None or _is_exempt(question):
+    if policy is None or question.is_exempt:
         return None
-    asked = {"repository": question.repository, "reference": question.reference}
-    artifact = question.execute(_BY_DIGEST if is_digest(question.reference) else _BY_TAG, asked).first()
-    if artifact is None or artifact.type != IMAGE or artifact.manifest_media_type in INDEXES or artifact.attached in _SIGNATURES:
+    artifact = asked.find(question.execute, question.repository, question.reference)
+    if artifact is None or artifact.type != IMAGE or artifact.manifest_media_type in INDEXES or artifact.attached in SIGNATURES:
         return None  # of an index each child is asked about
     scanner = question.execute(_SCANNER, {"project_id": question.project.id}).first()
     if scanner is None:
         return None
     message = _judged(question, policy, artifact, scanner)
     return Refusal(412, _CODE, message, RULE, "a project administrator can change it") if message else None
-
-
-def _is_exempt(question: ManifestRead) -> bool:
-    """Who scans has to pull first, and so has who signs; Harbor lets the tokens of system administrators pass as well."""
-    who = question.principal
-    if who.kind == "scanner" or (who.is_sysadmin and question.by_token):
-        return True
-    is_signer = any(signer in question.user_agent for signer in _SIGNERS)
-    return is_signer and can(who, _PUSH, question.project, question.repository)
 
 
 def _judged(question: ManifestRead, policy: Policy, artifact: Any, scanner: Any) -> str:

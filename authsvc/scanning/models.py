@@ -9,13 +9,14 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authsvc.core.db import Base, Identified, utcnow
+from authsvc.scanners.rules import SEVERITIES
 
 
 class ScanReport(Identified, Base):
     """What a scanner says of an artifact. `uuid` and `task_id` are of the last scan, whose state is its task's; everything from
     `generated_at` on is the last verdict, which stays until there is another one (None: there is none yet).
 
-    `severity` is the worst there is, `counts` how many there are of each; `total` and `fixable`: findings.
+    `severity` is the worst there is; the columns by the names of severities say how many there are of each, `total` of all.
     """
 
     __tablename__ = "scan_reports"
@@ -30,18 +31,33 @@ class ScanReport(Identified, Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     severity: Mapped[str] = mapped_column(String(16), default="")
-    counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    critical: Mapped[int] = mapped_column(default=0)
+    high: Mapped[int] = mapped_column(default=0)
+    medium: Mapped[int] = mapped_column(default=0)
+    low: Mapped[int] = mapped_column(default=0)
+    none: Mapped[int] = mapped_column(default=0)
+    unknown: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     fixable: Mapped[int] = mapped_column(default=0)
     scanned_by: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
 
-    __table_args__ = (UniqueConstraint("artifact_id", "scanner_id", "kind"), Base.__table_args__)
+    __table_args__ = (
+        UniqueConstraint("artifact_id", "scanner_id", "kind"),
+        Index("ix_scan_reports_worst", "critical", "high", "medium", "id"),
+        Base.__table_args__,
+    )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each severity, of those that there are."""
+        found = {severity: getattr(self, severity.lower()) for severity in SEVERITIES}
+        return {severity: number for severity, number in found.items() if number}
 
 
 class Vulnerability(Identified, Base):
     """What a scanner knows of a vulnerability in a version of a package, once for all artifacts that hold it. `key` is the hash
     of what it is known by (`scanners.rules.Found.key`); `rank`: of the severity, the higher the worse;
-    `score_v3`: of CVSS 3, in tenths; `first_seen_at`: when it was named first."""
+    `score_v3`: of CVSS 3, in tenths (0: nobody says); `first_seen_at`: when it was named first."""
 
     __tablename__ = "vulnerabilities"
 
@@ -54,7 +70,7 @@ class Vulnerability(Identified, Base):
     severity: Mapped[str] = mapped_column(String(16))
     rank: Mapped[int]
     status: Mapped[str] = mapped_column(String(64))
-    score_v3: Mapped[int | None]
+    score_v3: Mapped[int] = mapped_column(default=0)
     description: Mapped[str] = mapped_column(Text)
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     first_seen_at: Mapped[datetime] = mapped_column(default=utcnow)

@@ -94,8 +94,10 @@ def _row(row: Any) -> dict[str, object]:
     """A vulnerability in a file."""
     (found,) = row
     names = ("cve_id", "severity", "package", "version", "fix_version", "status")
-    score = None if found.score_v3 is None else found.score_v3 / 10
-    return {name: getattr(found, name) for name in names} | {"cvss_v3": score, "links": " ".join(found.details.get("links", ()))}
+    return {name: getattr(found, name) for name in names} | {
+        "cvss_v3": found.score_v3 / 10 or None,
+        "links": " ".join(found.details.get("links", ())),
+    }
 
 
 @blueprint.post("/projects/<name>/scan/<path:text>")

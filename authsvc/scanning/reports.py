@@ -50,7 +50,9 @@ def store(report_id: int, uuid: str, report: Report, keep_going: Callable[[], No
         _name(row, sorted(found))
         summary = rules.summary(report.findings)
         row.generated_at, row.scanned_by = report.generated_at, dict(report.scanner)
-        row.severity, row.counts, row.total, row.fixable = summary.severity, dict(summary.counts), summary.total, summary.fixable
+        row.severity, row.total, row.fixable = summary.severity, summary.total, summary.fixable
+        for severity in rules.SEVERITIES:
+            setattr(row, severity.lower(), summary.counts.get(severity, 0))
         task = db.session.get(Task, row.task_id)
         row.started_at, row.ended_at = task.start_time if task else None, utcnow()
 
@@ -90,7 +92,7 @@ def _values(scanner_id: int, key: str, found: Found) -> dict[str, Any]:
         "severity": found.severity,
         "rank": rules.RANKS[found.severity],
         "status": found.status,
-        "score_v3": None if found.score_v3 is None else round(found.score_v3 * 10),
+        "score_v3": round((found.score_v3 or 0) * 10),
         "description": found.description,
         "details": dict(found.details),
     }
@@ -234,7 +236,7 @@ def _described(row: Any, digests: Sequence[str]) -> dict[str, Any]:
         "links": details.get("links", []),
         "artifact_digests": list(digests),
         "preferred_cvss": {
-            "score_v3": None if row.score_v3 is None else row.score_v3 / 10,
+            "score_v3": row.score_v3 / 10 or None,
             "score_v2": details.get("score_v2"),
             "vector_v3": details.get("vector_v3", ""),
             "vector_v2": details.get("vector_v2", ""),

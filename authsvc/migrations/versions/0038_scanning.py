@@ -63,7 +63,12 @@ def upgrade() -> None:
         sa.Column("started_at", moment, nullable=True),
         sa.Column("ended_at", moment, nullable=True),
         sa.Column("severity", sa.String(length=16), nullable=False),
-        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("critical", number, nullable=False),
+        sa.Column("high", number, nullable=False),
+        sa.Column("medium", number, nullable=False),
+        sa.Column("low", number, nullable=False),
+        sa.Column("none", number, nullable=False),
+        sa.Column("unknown", number, nullable=False),
         sa.Column("total", number, nullable=False),
         sa.Column("fixable", number, nullable=False),
         sa.Column("scanned_by", sa.JSON(), nullable=False),
@@ -80,6 +85,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_scan_reports_project_id"), "scan_reports", ["project_id"])
     op.create_index(op.f("ix_scan_reports_scanner_id"), "scan_reports", ["scanner_id"])
+    op.create_index("ix_scan_reports_worst", "scan_reports", ["critical", "high", "medium", "id"])
     op.create_table(
         "vulnerabilities",
         sa.Column("id", number, autoincrement=True, nullable=False),
@@ -92,7 +98,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.String(length=16), nullable=False),
         sa.Column("rank", number, nullable=False),
         sa.Column("status", sa.String(length=64), nullable=False),
-        sa.Column("score_v3", number, nullable=True),
+        sa.Column("score_v3", number, nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.Column("first_seen_at", moment, nullable=False),
