@@ -155,6 +155,7 @@ API: Sequence[Blueprint] = [
     authsvc.scanners.routes.blueprint,
     authsvc.scanning.routes.blueprint,
     authsvc.scanning.routes.all_blueprint,
+    authsvc.scanning.routes.hub_blueprint,
 ]
 PAGES: Sequence[PageBlueprint] = [
     authsvc.authn.pages.blueprint,

@@ -185,16 +185,21 @@ def page_of(
     page, size = max(1, arguments["page"]), arguments["page_size"]
     skipped = (page - 1) * size if size > 0 else 0
     rows, total = paging.fetch(statement, size, skipped, scalars=scalars, counted=counted)
+    return rows, page_headers(page, size, total, goes_on=page * size < total)
+
+
+def page_headers(page: int, size: int, total: int, *, goes_on: bool) -> dict[str, str]:
+    """Harbor's headers of a page; `goes_on`: there is one behind it."""
     headers = {"X-Total-Count": str(total)}
-    if link := _link(page, size, total):
+    if link := _link(page, size, goes_on=goes_on):
         headers["Link"] = link
-    return rows, headers
+    return headers
 
 
-def _link(page: int, size: int, total: int) -> str:
+def _link(page: int, size: int, *, goes_on: bool) -> str:
     if size <= 0:
         return ""
-    neighbours = [("prev", page - 1, page > 1), ("next", page + 1, page * size < total)]
+    neighbours = [("prev", page - 1, page > 1), ("next", page + 1, goes_on)]
     query = request.args.to_dict(flat=False)
     return " , ".join(
         f'<{quote(request.path, safe="/%:@")}?{_query(query | {"page": [str(number)], "page_size": [str(size)]})}>; rel="{name}"'

@@ -29,6 +29,8 @@ _NAMES = {severity.lower(): severity for severity in SEVERITIES} | {"negligible"
 
 DATABASE_TIME = "harbor.scanner-adapter/vulnerability-database-updated-at"  # a property, by Harbor's name
 
+SPAN = 1000  # of weights of one severity
+
 MOST = 200_000  # findings of one report
 _LONGEST_TEXT = 8_000
 _MOST_LINKS = 50
@@ -201,6 +203,11 @@ def summary(findings: Iterable[Found]) -> Summary:
 def worst(severities: Iterable[str]) -> str:
     """The worst of some; None, as Harbor says, where there is nothing."""
     return max(severities, key=lambda severity: RANKS.get(severity, 0), default=NONE)
+
+
+def weight(rank: int, tenths: int) -> int:
+    """By which findings are in order: the severity first, then the CVSS score, in tenths."""
+    return rank * SPAN + tenths
 
 
 def severity_of(text: str) -> str:

@@ -79,15 +79,18 @@ class Vulnerability(Identified, Base):
 
 
 class Finding(Base):
-    """That a report names a vulnerability."""
+    """That a report names a vulnerability. `weight`: of its severity and score (`scanners.rules.weight`), by which lists are in
+    order along an index, however long they are."""
 
     __tablename__ = "findings"
 
     report_id: Mapped[int] = mapped_column(ForeignKey("scan_reports.id", ondelete="CASCADE"), primary_key=True)
     vulnerability_id: Mapped[int] = mapped_column(ForeignKey("vulnerabilities.id", ondelete="CASCADE"), primary_key=True)
     project_id: Mapped[int]
+    weight: Mapped[int]
 
     __table_args__ = (
         Index("ix_findings_vulnerability_id", "vulnerability_id", "report_id"),
-        Index("ix_findings_project_id", "project_id", "vulnerability_id"),
+        Index("ix_findings_weight", "weight", "vulnerability_id", "report_id"),
+        Index("ix_findings_project_id", "project_id", "weight", "vulnerability_id", "report_id"),
     )

@@ -79,6 +79,10 @@ def _learn(scanner_id: int, keys: Sequence[str], found: Mapping[str, Found]) -> 
     ]
     if changed:
         db.session.execute(update(Vulnerability), sorted(changed, key=lambda values: values["id"]))
+        for values in changed:
+            weight = rules.weight(values["rank"], values["score_v3"])
+            of_it = (Finding.vulnerability_id == values["id"], Finding.weight != weight)
+            db.session.execute(update(Finding).where(*of_it).values(weight=weight), execution_options=_SEPARATE)
 
 
 def _values(scanner_id: int, key: str, found: Found) -> dict[str, Any]:
@@ -100,16 +104,20 @@ def _values(scanner_id: int, key: str, found: Found) -> dict[str, Any]:
 
 def _name(row: ScanReport, keys: Sequence[str]) -> None:
     """Let a report name these and no others."""
-    wanted: set[int] = set()
+    wanted: dict[int, int] = {}
     for part in _slices(keys):
-        wanted.update(db.session.scalars(select(Vulnerability.id).where(Vulnerability.key.in_(part))))
+        known = select(Vulnerability.id, Vulnerability.rank, Vulnerability.score_v3).where(Vulnerability.key.in_(part))
+        wanted |= {id_: rules.weight(rank, tenths) for id_, rank, tenths in db.session.execute(known)}
     if len(wanted) < len(keys):
         raise Unavailable("what the report names was forgotten meanwhile")
     named = set(db.session.scalars(select(Finding.vulnerability_id).where(Finding.report_id == row.id)))
     of_it = Finding.report_id == row.id
-    for gone in _slices(sorted(named - wanted)):
+    for gone in _slices(sorted(named - wanted.keys())):
         db.session.execute(delete(Finding).where(of_it, Finding.vulnerability_id.in_(gone)), execution_options=_SEPARATE)
-    added = [{"report_id": row.id, "vulnerability_id": id_, "project_id": row.project_id} for id_ in sorted(wanted - named)]
+    added = [
+        {"report_id": row.id, "vulnerability_id": id_, "project_id": row.project_id, "weight": wanted[id_]}
+        for id_ in sorted(wanted.keys() - named)
+    ]
     if added:
         db.session.execute(insert(Finding), added)
 

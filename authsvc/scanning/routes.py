@@ -11,7 +11,7 @@ from authsvc.artifacts import service as artifacts
 from authsvc.artifacts.models import Artifact
 from authsvc.audit import service as audit
 from authsvc.audit.changes import difference
-from authsvc.core.api import PREFIX, Blueprint
+from authsvc.core.api import MAX_PAGE_SIZE, PREFIX, Blueprint, page_headers
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest, NotFound, PreconditionFailed
 from authsvc.jobs import cron, logs, schedules
@@ -25,10 +25,19 @@ from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
 from authsvc.scanners import rules
 from authsvc.scanners import service as scanners
-from authsvc.scanning import everything, reports, scans, telling
-from authsvc.scanning.schemas import ScanTypeSchema, StatsSchema
+from authsvc.scanning import everything, hub, reports, scans, telling
+from authsvc.scanning.hub import Seen
+from authsvc.scanning.schemas import (
+    ScanTypeSchema,
+    SecuritySummarySchema,
+    StatsSchema,
+    SummaryArguments,
+    VulnerabilityArguments,
+    VulnerabilityItemSchema,
+)
 
 blueprint = Blueprint("scan", __name__, description="Scans of artifacts, and what they find")
+hub_blueprint = Blueprint("securityhub", __name__, description="What was found, over all projects or in one")
 all_blueprint = Blueprint("scanAll", __name__, description="Scans of everything")
 
 ARTIFACT = "/projects/<project_name>/repositories/<repository:repository_name>/artifacts/<reference>"
@@ -166,3 +175,58 @@ def get_latest_scan_all_metrics() -> Any:
 def get_latest_scheduled_scan_all_metrics() -> Any:
     require_system(Action.READ, Resource.SCAN_ALL)
     return everything.stats(everything.last(SCHEDULE))
+
+
+# -- what was found, over projects -----------------------------------------------------------------------------------
+
+
+@hub_blueprint.get("/security/summary")
+@hub_blueprint.arguments(SummaryArguments, location="query")
+@hub_blueprint.response(200, SecuritySummarySchema)
+def get_security_summary(arguments: dict[str, Any]) -> Any:
+    require_system(Action.READ, Resource.SECURITY_HUB)
+    return _summary(Seen(), arguments)
+
+
+@hub_blueprint.get("/security/vul")
+@hub_blueprint.arguments(VulnerabilityArguments, location="query")
+@hub_blueprint.response(200, VulnerabilityItemSchema(many=True))
+def list_vulnerabilities(arguments: dict[str, Any]) -> Any:
+    require_system(Action.LIST, Resource.SECURITY_HUB)
+    return _findings(Seen(), arguments)
+
+
+@hub_blueprint.get("/projects/<project_name_or_id>/security/summary")
+@hub_blueprint.strangers
+@hub_blueprint.arguments(SummaryArguments, location="query")
+@hub_blueprint.response(200, SecuritySummarySchema)
+def get_security_summary_of_project(arguments: dict[str, Any], project_name_or_id: str) -> Any:
+    """The same of one project, for whoever may read the reports there."""
+    _, project = load(project_name_or_id, Action.READ, Resource.ARTIFACT_ADDITION)
+    return _summary(Seen([project.id]), arguments)
+
+
+@hub_blueprint.get("/projects/<project_name_or_id>/security/vul")
+@hub_blueprint.strangers
+@hub_blueprint.arguments(VulnerabilityArguments, location="query")
+@hub_blueprint.response(200, VulnerabilityItemSchema(many=True))
+def list_vulnerabilities_of_project(arguments: dict[str, Any], project_name_or_id: str) -> Any:
+    """The same of one project."""
+    _, project = load(project_name_or_id, Action.READ, Resource.ARTIFACT_ADDITION)
+    return _findings(Seen([project.id]), arguments)
+
+
+def _summary(seen: Seen, arguments: dict[str, Any]) -> dict[str, Any]:
+    return hub.summary(seen) | {
+        "dangerous_cves": hub.dangerous_cves(seen) if arguments["with_dangerous_cve"] else [],
+        "dangerous_artifacts": hub.dangerous_artifacts(seen) if arguments["with_dangerous_artifact"] else [],
+    }
+
+
+def _findings(seen: Seen, arguments: dict[str, Any]) -> Any:
+    page, size = max(1, arguments["page"]), arguments["page_size"] if arguments["page_size"] > 0 else MAX_PAGE_SIZE
+    found = hub.findings(seen, arguments["q"])
+    total = hub.count(found, seen, arguments["q"], is_tuned=arguments["tune_count"])
+    rows = hub.page(found, size, (page - 1) * size, with_tag=arguments["with_tag"])
+    goes_on = len(rows) == size if total < 0 else page * size < total
+    return rows, page_headers(page, size, total, goes_on=goes_on)

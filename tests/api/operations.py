@@ -289,6 +289,10 @@ OPERATIONS = [
     Operation("POST", "/system/scanAll/schedule", system(R.SCAN_ALL, A.CREATE), 412, {"schedule": {"type": "Manual"}}),
     Operation("PUT", "/system/scanAll/schedule", system(R.SCAN_ALL, A.UPDATE), 200, {"schedule": {"type": "None"}}),
     Operation("POST", "/system/scanAll/stop", system(R.SCAN_ALL, A.STOP), 400),  # none runs
+    Operation("GET", "/security/summary", system(R.SECURITY_HUB, A.READ)),
+    Operation("GET", "/security/vul", system(R.SECURITY_HUB, A.LIST)),
+    Operation("GET", f"{P}/security/summary", project(R.ARTIFACT_ADDITION, A.READ)),
+    Operation("GET", f"{P}/security/vul", project(R.ARTIFACT_ADDITION, A.READ)),
     Operation("GET", "/scans/all/metrics", system(R.SCAN_ALL, A.READ)),
     Operation("GET", "/scans/schedule/metrics", system(R.SCAN_ALL, A.READ)),
     # -- storage

@@ -34,6 +34,9 @@ from authsvc.replication.models import ReplicationPolicy
 from authsvc.repositories.models import Repository
 from authsvc.retention.models import RetentionPolicy
 from authsvc.robots.models import Robot, RobotPermission
+from authsvc.scanners import rules
+from authsvc.scanners.models import Scanner
+from authsvc.scanning.models import Finding, ScanReport, Vulnerability
 from authsvc.secrets.models import Secret
 from authsvc.secrets.rules import Kind
 from authsvc.users.models import User
@@ -60,10 +63,13 @@ class Size:
     labels: int = 10_000
     audit: int = 1_000_000
     events: int = 10_000
+    scanned: int = 2000  # artifacts with a report
+    vulnerabilities: int = 20_011  # a prime, so that no report names one twice
+    found_each: int = 500  # in each report
     few: int = 1000  # of what nobody has very many of: tags on one artifact, secrets of one user, rules of one project
 
 
-SMALL = Size(150, 4, 150, 600, 400, 150, 300, 300, 300, 600, 150, 120)
+SMALL = Size(150, 4, 150, 600, 400, 150, 300, 300, 300, 600, 150, 110, 1009, 10, 120)
 
 
 def fill(engine: Engine, size: Size) -> None:
@@ -126,6 +132,7 @@ def _everything(size: Size) -> Iterator[tuple[type[Base], str, Rows]]:
     yield Task, "execution_id job_id kind", ((1, f"job{n}", "RETENTION") for n in range(size.few))
     yield Task, "execution_id job_id kind", ((2, f"delivery{n}", "WEBHOOK") for n in range(size.few))
     yield Task, "execution_id job_id kind", ((3, f"copy{n}", "REPLICATION") for n in range(size.few))
+    yield from _findings(size)
     yield from _few(range(size.few), size)
 
 
@@ -145,6 +152,26 @@ def _few(numbers: Sequence[int], size: Size) -> Iterator[tuple[type[Base], str, 
     yield ReplicationPolicy, "name destination_id trigger", ((f"copies-{n}", 1, "manual") for n in numbers)
     yield WebhookPolicy, "id project_id name", ((n + 1, 1, f"policy-{n}") for n in numbers)
     yield TrustRule, "name issuer claims", ((f"rule-{n}", "https://issuer.example", "{}") for n in numbers)
+
+
+def _findings(size: Size) -> Iterator[tuple[type[Base], str, Rows]]:
+    """What scanner 1, the default one, has found in the last artifacts of `many`, which belong to `big`."""
+    scanners = ((n + 1, f"s{n}", f"scanner-{n}", f"https://scanner.example/{n}", n == 0, "{}") for n in range(size.few))
+    yield Scanner, "id uuid name url is_default said", scanners
+    reports = (
+        (n, size.tags - n, 1, 1, "vulnerability", f"r{n}", _time(n), "High", n % 7, n % 11, size.found_each)
+        for n in range(1, size.scanned + 1)
+    )
+    yield ScanReport, "id artifact_id scanner_id project_id kind uuid generated_at severity critical high total", reports
+    known = (
+        (n, 1, f"k{n}", f"CVE-2026-{n:05}", f"package-{n % 500:03}", n % 6, rules.SEVERITIES[n % 6], n % 101)
+        for n in range(1, size.vulnerabilities + 1)
+    )
+    yield Vulnerability, "id scanner_id key cve_id package rank severity score_v3", known
+    numbers = ((report, number) for report in range(1, size.scanned + 1) for number in range(size.found_each))
+    named = ((report, (report * 37 + number * 41) % size.vulnerabilities + 1) for report, number in numbers)
+    found = ((report, known, 1, rules.weight(known % 6, known % 101)) for report, known in named)
+    yield Finding, "report_id vulnerability_id project_id weight", found
 
 
 def _executions(size: Size) -> Rows:

@@ -12,7 +12,7 @@ from tests.support.world import World, basic
 
 _REPOSITORY = f"/projects/{BIG}/repositories/{MANY}"
 _ARTIFACTS = f"{_REPOSITORY}/artifacts"
-_WITH = "with_tag=true&with_label=true&with_accessory=true&with_immutable_status=true"
+_WITH = "with_scan_overview=true&with_tag=true&with_label=true&with_accessory=true&with_immutable_status=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,18 @@ _ARTIFACT = (
     "sort=-pull_time",
     "page=90",
     _WITH,
+)
+_FOUND = (
+    "q=cve_id=CVE-2026-00007",
+    "q=cve_id=~0007",
+    "q=severity=Critical",
+    "q=severity=Low",
+    "q=package=package-007",
+    "q=cvss_score_v3=[9.0~]",
+    f"q=repository_name={BIG}/{MANY},severity=Low",
+    "q=tag=v123456",
+    "with_tag=true",
+    "page=90",
 )
 LISTS = [
     List("/audit-logs", "/audit-logs", _AUDIT, ("admin", "user-000002")),
@@ -105,7 +117,11 @@ LISTS = [
     List("/retentions/{retention_id}/executions", "/retentions/1/executions"),
     List("/retentions/{retention_id}/executions/{execution_id}/tasks", "/retentions/1/executions/1/tasks"),
     List("/robots", "/robots", ("q=name=~001", "page=40")),
+    List("/scanners", "/scanners", ("q=name=~001", "page=9")),
+    List(f"{_P}/scanner/candidates", f"/projects/{BIG}/scanner/candidates"),
     List("/schedules", "/schedules"),
+    List("/security/vul", "/security/vul?tune_count=true", _FOUND),
+    List(f"{_P}/security/vul", f"/projects/{BIG}/security/vul?tune_count=true", _FOUND),
     List("/system/gc", "/system/gc", ("page=40",)),
     List("/system/login-failures", "/system/login-failures"),
     List("/system/purgeaudit", "/system/purgeaudit"),
@@ -124,9 +140,7 @@ NO_LISTS = {
     f"{_R}/artifacts/{{reference}}",
     "/ldap/groups/search",
     "/ldap/users/search",
-    "/scanners",  # of which there are none
     "/system/damages",  # no more of it than goes wrong
-    "/projects/{project_name_or_id}/scanner/candidates",
 }
 
 

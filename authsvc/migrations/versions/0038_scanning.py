@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("report_id", number, nullable=False),
         sa.Column("vulnerability_id", number, nullable=False),
         sa.Column("project_id", number, nullable=False),
+        sa.Column("weight", number, nullable=False),
         sa.ForeignKeyConstraint(
             ["report_id"], ["scan_reports.id"], name=op.f("fk_findings_report_id_scan_reports"), ondelete="CASCADE"
         ),
@@ -129,7 +130,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("report_id", "vulnerability_id", name=op.f("pk_findings")),
     )
-    op.create_index("ix_findings_project_id", "findings", ["project_id", "vulnerability_id"])
+    op.create_index("ix_findings_project_id", "findings", ["project_id", "weight", "vulnerability_id", "report_id"])
+    op.create_index("ix_findings_weight", "findings", ["weight", "vulnerability_id", "report_id"])
     op.create_index("ix_findings_vulnerability_id", "findings", ["vulnerability_id", "report_id"])
 
 
