@@ -278,7 +278,7 @@ JOBS: dict[str, Job] = {
         exclusive=False,
         lasting=True,
         attempts=authsvc.scanning.tasks.ATTEMPTS,
-        kept=1,
+        kept=1000,
         tell=authsvc.scanning.telling.completed,
         tell_failure=authsvc.scanning.telling.failed,
     ),
@@ -286,6 +286,7 @@ JOBS: dict[str, Job] = {
         authsvc.scanning.tasks.plan, lasting=True, kept=5, start=authsvc.scanning.everything.start
     ),
     authsvc.scanners.tasks.KIND: Job(authsvc.scanners.tasks.check_health),
+    authsvc.scanning.tasks.PURGE: Job(authsvc.scanning.tasks.purge, kept=10),
     "EXECUTION_SWEEP": Job(lambda context: authsvc.jobs.tasks.sweep(context, {kind: job.kept for kind, job in JOBS.items()})),
     "PURGE_SECRETS": Job(authsvc.token.tasks.purge),
 }
@@ -302,6 +303,7 @@ EVERY: dict[str, Callable[[Settings], int]] = {
     "PURGE_DECISIONS": lambda _: 6 * 3600,
     "RECOMPUTE_QUOTA": lambda _: 24 * 3600,
     "EXECUTION_SWEEP": lambda _: 24 * 3600,
+    authsvc.scanning.tasks.PURGE: lambda _: 24 * 3600,
     "PURGE_SECRETS": lambda _: 12 * 3600,
 }
 

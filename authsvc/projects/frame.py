@@ -17,6 +17,7 @@ TABS = {
     "connect": Permission(Resource.REPOSITORY, Action.LIST),
     "members": Permission(Resource.MEMBER, Action.LIST),
     "robots": Permission(Resource.ROBOT, Action.LIST),
+    "vulnerabilities": Permission(Resource.ARTIFACT_ADDITION, Action.READ),
     "labels": Permission(Resource.LABEL, Action.LIST),
     "retention": Permission(Resource.TAG_RETENTION, Action.LIST),
     "immutability": Permission(Resource.IMMUTABLE_TAG, Action.LIST),

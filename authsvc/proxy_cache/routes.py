@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 from flask import Blueprint, Response, abort, current_app, request
 
@@ -60,13 +61,23 @@ def _manifest(gate: Gate, caller: Caller | None, asked: Asked) -> Response:
     project = authorize(caller, asked, snapshot)
     assert caller is not None  # noqa: S101 - authorize refuses nobody
     assert project is not None  # noqa: S101
-    check_passing(gate.checks, caller, asked, project, snapshot, Told(request.user_agent.string))
+    told = Told(request.user_agent.string)
+
+    def require(digest: str) -> None:
+        """What a tag stands for there may be here by another one, and be refused."""
+        if digest != asked.reference:
+            check_passing(gate.checks, caller, replace(asked, reference=digest), project, snapshot, told)
+
+    check_passing(gate.checks, caller, asked, project, snapshot, told)
     upstream = _require(upstreams.find(asked.repository), asked)
     settings: Settings = current_app.config["TIDEGATE"]
     cache = Cache(gate.writer.client, settings.proxy_cache_seconds)
     if request.method == "HEAD":
-        return _described(cache.describe(upstream, asked.reference))
+        described = cache.describe(upstream, asked.reference)
+        require(described.digest)
+        return _described(described)
     content = cache.get(upstream, asked.reference)
+    require(content.digest)
     _note_pull(caller.principal.name, project, asked, content.digest)
     return _given(content)
 

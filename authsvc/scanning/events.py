@@ -38,7 +38,7 @@ def hear(entry: Entry) -> None:
     fresh = _known([each.id for each in parts], with_it.scanner.id)
     targets = [each for each in parts if with_it.takes(each) and each.id not in fresh]
     if targets:
-        execution = jobs.begin(scans.KIND, EVENT, artifact.id)
+        execution = jobs.begin(scans.KIND, EVENT, project.id)
         if not scans.add(execution, with_it.scanner, targets):
             db.session.delete(execution)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -18,14 +19,16 @@ from authsvc.jobs import cron, schedules
 from authsvc.jobs import service as jobs
 from authsvc.jobs.models import FINAL, MANUAL, Execution
 from authsvc.projects.access import load
-from authsvc.projects.frame import role_lacking
+from authsvc.projects.frame import frame, role_lacking
 from authsvc.projects.models import Project
 from authsvc.rbac.guard import require_sysadmin
 from authsvc.rbac.permissions import Action, Resource
 from authsvc.rbac.principal import Principal
 from authsvc.repositories import service as repositories
 from authsvc.scanners import service as scanners
-from authsvc.scanning import everything, reports, scans, telling
+from authsvc.scanners.rules import SEVERITIES
+from authsvc.scanning import everything, hub, reports, scans, telling
+from authsvc.scanning.hub import Seen
 from authsvc.scanning.models import Vulnerability
 from authsvc.ui import export, listing
 from authsvc.ui.shell import Pages, attempted, fields, go, page
@@ -41,6 +44,7 @@ _WORST_FIRST = (Vulnerability.rank.desc(), Vulnerability.score_v3.desc(), Vulner
 _LONGEST_CRON = 255
 _RUNS = 5
 ALL = "/admin/scans"
+_IDS = re.compile(r"(cve|ghsa|dsa|rhsa|alas|usn|elsa|tmp|pysec|go)-", re.IGNORECASE)  # how ids of vulnerabilities begin
 
 
 # -- one artifact --------------------------------------------------------------------------------------------------
@@ -119,6 +123,40 @@ def _stop(name: str, text: str) -> None:
     who, project, artifact = _find(name, text, Action.STOP, Resource.SCAN)
     telling.stopped(who.name, scans.stop(artifact))
     audit.record(who.name, "stop", "scan", f"{project.name}/{text}", project_id=project.id)
+
+
+# -- all there is, and all of a project ---------------------------------------------------------------------------
+
+
+@blueprint.get("/projects/<name>/vulnerabilities")
+def show_project(name: str) -> Response:
+    who, project = load(name, Action.READ, Resource.ARTIFACT_ADDITION, is_name=True)
+    shown = _found(Seen([project.id]))
+    return page("project_found.html", **frame(who, project), **shown, scanner=scanners.of_project(project.id))
+
+
+@blueprint.get("/admin/vulnerabilities")
+def show_all() -> Response:
+    require_sysadmin()
+    return page("all_found.html", **_found(Seen()), scanner=scanners.default())
+
+
+def _found(seen: Seen) -> dict[str, Any]:
+    """The part that the URL asks for: by a vulnerability or package, and a severity."""
+    asked = listing.asked({})
+    severity = fields({"severity": 16})["severity"]
+    words = asked.search.replace(",", " ")
+    column = "cve_id" if _IDS.match(words) else "package"
+    q = ",".join(filter(None, [f"{column}=~{words}" if words else "", f"severity={severity}" if severity else ""]))
+    found = hub.findings(seen, q)
+    rows = hub.page(found, listing.SIZE, (asked.page - 1) * listing.SIZE, with_tag=True)
+    return {
+        "listing": listing.Listing(rows, hub.count(found, seen, q, is_tuned=False), asked),
+        "severity": severity,
+        "severities": SEVERITIES[::-1],
+        "counts": hub.summary(seen),
+        "worst": hub.dangerous_artifacts(seen),
+    }
 
 
 # -- everything ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, insert, select, update
 from authsvc.artifacts.models import Artifact
 from authsvc.core.clock import rfc3339
 from authsvc.core.db import db, transaction, utcnow
-from authsvc.core.errors import Unavailable
+from authsvc.core.errors import NotFound, Unavailable
 from authsvc.core.inserts import insert_missing
 from authsvc.jobs import service as jobs
 from authsvc.jobs.context import Stopped
@@ -35,7 +35,8 @@ def store(report_id: int, uuid: str, report: Report, keep_going: Callable[[], No
     learnt before, in short transactions. `uuid`: of the scan.
 
     Raises:
-        Stopped: there is a later scan, or the artifact is gone.
+        Stopped: somebody stopped the scan.
+        NotFound: the artifact is gone.
         Unavailable: what was learnt was forgotten again meanwhile.
     """
     with transaction():
@@ -53,13 +54,15 @@ def store(report_id: int, uuid: str, report: Report, keep_going: Callable[[], No
         row.severity, row.total, row.fixable = summary.severity, summary.total, summary.fixable
         for severity in rules.SEVERITIES:
             setattr(row, severity.lower(), summary.counts.get(severity, 0))
-        task = db.session.get(Task, row.task_id)
-        row.started_at, row.ended_at = task.start_time if task else None, utcnow()
+        row.started_at, row.ended_at = db.session.get_one(Task, row.task_id).start_time, utcnow()
 
 
 def _ours(report_id: int, uuid: str) -> ScanReport:
     row = db.session.get(ScanReport, report_id, with_for_update=True, populate_existing=True)
-    if row is None or row.uuid != uuid:
+    if row is None:
+        raise NotFound("the image is gone")
+    task = db.session.get(Task, row.task_id, populate_existing=True)
+    if row.uuid != uuid or task is None or task.status in FINAL:
         raise Stopped
     return row
 

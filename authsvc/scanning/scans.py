@@ -77,7 +77,7 @@ def start(artifact: Artifact, trigger: str) -> Execution:
     if not targets:
         kind, name = artifact.media_type or artifact.manifest_media_type, with_it.scanner.name
         raise BadRequest(f"the configured scanner {name} does not support scanning artifact with mime type {kind}")
-    execution = jobs.begin(KIND, trigger, artifact.id)
+    execution = jobs.begin(KIND, trigger, artifact.project_id)
     if not add(execution, with_it.scanner, targets):
         raise Conflict(f"a scan of {artifact.digest} is running already")
     return execution

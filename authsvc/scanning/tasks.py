@@ -1,14 +1,19 @@
-"""Scans as jobs: of one artifact, and of everything."""
+"""Scans as jobs: of one artifact, and of everything; and forgetting what they found once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import and_, exists
+
 from authsvc.artifacts.models import Artifact
+from authsvc.core import slices
 from authsvc.core.db import db, reading, transaction, utcnow
+from authsvc.core.errors import NotFound
 from authsvc.jobs.context import Failed, JobContext, Stopped
 from authsvc.jobs.models import Execution
 from authsvc.repositories.models import Repository
@@ -17,9 +22,11 @@ from authsvc.scanners.adapter import Adapter, Broken, Endpoint, Later, Target
 from authsvc.scanners.models import Scanner
 from authsvc.scanners.rules import Report
 from authsvc.scanning import credentials, reports, scans
-from authsvc.scanning.models import ScanReport
+from authsvc.scanning.models import Finding, ScanReport, Vulnerability
 from authsvc.scanning.scans import Usable
 
+PURGE = "PURGE_VULNERABILITIES"
+_KNOWN = timedelta(days=1)  # for which a vulnerability stays that no report names: one may be about to
 ATTEMPTS = 3  # of a scan that could not begin, or was forgotten; one that failed is not tried again
 _LONGEST = 30 * 60  # seconds for a scan, as Harbor's
 _PAGE = 200
@@ -42,6 +49,9 @@ def scan(context: JobContext) -> dict[str, Any]:
     """
     with reading():
         work = _prepare(context)
+    if work is None:
+        context.log("the image is gone")
+        return {}
     adapter = Adapter(work.endpoint, context.settings.outgoing_allow, context.keep_going)
     metadata = adapter.metadata()
     with transaction():
@@ -49,15 +59,19 @@ def scan(context: JobContext) -> dict[str, Any]:
     scan_id = adapter.scan(work.target, metadata.report)
     context.log(f"{metadata.scanner['name']} {metadata.scanner['version']} scans {work.target.repository}@{work.target.digest}")
     report = _wait(context, adapter, scan_id, metadata.report)
-    reports.store(context.payload["report_id"], context.payload["report"], report, context.keep_going)
+    try:
+        reports.store(context.payload["report_id"], context.payload["report"], report, context.keep_going)
+    except NotFound as error:
+        context.log(error.message)
+        return {}
     context.log(f"{len(report.findings)} vulnerabilities")
     return {"vulnerabilities": len(report.findings)}
 
 
-def _prepare(context: JobContext) -> _Work:
+def _prepare(context: JobContext) -> _Work | None:
     row = db.session.get(ScanReport, context.payload["report_id"])
-    if row is None or row.uuid != context.payload["report"]:
-        raise Stopped
+    if row is None:
+        return None
     scanner = db.session.get_one(Scanner, row.scanner_id)
     artifact = db.session.get_one(Artifact, row.artifact_id)
     repository = db.session.get_one(Repository, artifact.repository_id).name
@@ -112,6 +126,13 @@ def plan(context: JobContext) -> dict[str, Any]:
             last = page[-1].id
     context.log(f"{added} scans begun; {left_out} images are being scanned already, or no scanner looks at them")
     return {"scans": added}
+
+
+def purge(context: JobContext) -> dict[str, Any]:
+    """Forget vulnerabilities that no report names any more."""
+    named = exists().where(Finding.vulnerability_id == Vulnerability.id)
+    old = Vulnerability.first_seen_at < utcnow() - _KNOWN
+    return {"forgotten": slices.forget(Vulnerability, and_(old, ~named), context.keep_going)}
 
 
 def _add(execution: Execution, with_it: Usable | None, parts: Sequence[Artifact]) -> int:

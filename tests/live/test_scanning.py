@@ -126,6 +126,8 @@ def test_in_a_browser(team: Team, probe: Scanner, browser: Browser, locale: str,
         f"/projects/{team.project}/repositories/app",
         f"/projects/{team.project}/repositories/app:v1",
         f"/projects/{team.project}/settings",
+        f"/projects/{team.project}/vulnerabilities?severity=High",
+        "/admin/vulnerabilities",
         "/admin/scanners",
         "/admin/scans",
     ):

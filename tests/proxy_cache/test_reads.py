@@ -18,7 +18,9 @@ from authsvc.proxy_cache.models import UpstreamTag
 from authsvc.proxy_cache.service import KIND
 from authsvc.proxy_cache.upstreams import Silence, Upstreams, find
 from authsvc.rbac.roles import Role
+from authsvc.scanners.rules import Found
 from tests.proxy_cache.conftest import Cached
+from tests.support.findings import found_in
 from tests.support.world import World
 
 
@@ -214,3 +216,22 @@ def test_a_pull_is_noted_and_counted_once_it_is_here(cached: Cached) -> None:
     assert there["pull_time"] > "2026"
     repository = cached.world.api("GET", f"/projects/{cached.project}/repositories/app", "admin").get_json()
     assert repository["pull_count"] == 1
+
+
+def test_what_may_not_be_pulled_may_not_be_by_another_tag(cached: Cached) -> None:
+    """The tag is not known here, and what it stands for there is, and is refused."""
+    cached.project = cached.make(prevent_vul="true", severity="high")
+    cached.world.user("guest")
+    cached.world.member(cached.project, "guest", Role.GUEST)
+    digest = cached.far.image("app", "v1", content="bad")
+    assert cached.manifest("v1", "guest").status_code == 200, "nobody could have looked at it"
+    cached.work()
+    found_in(cached.world.front.flask, digest, Found("CVE-2026-1", "zlib", "1.0", severity="Critical"))
+    assert cached.gate(f"{cached.repository}/manifests/v1", "guest") == "412"
+    cached.far.image("app", "v2", content="bad")
+    assert cached.gate(f"{cached.repository}/manifests/v2", "guest") == "upstream-manifest"
+    for method in ("GET", "HEAD"):
+        assert cached.manifest("v2", "guest", method).status_code == 412
+    good = cached.far.image("app", "v2", content="good")
+    later(cached.world)
+    assert cached.manifest("v2", "guest").headers["Docker-Content-Digest"] == good

@@ -179,11 +179,37 @@ def test_what_scanners_say_stays_text(scanned: Scanned, boss: Visitor) -> None:
     ]
     scanned.scan("v1")
     scanned.work()
-    there = f"/projects/{scanned.project}/vulnerabilities/app:v1"
-    words = ""
-    for number in range(1, len(TEXTS) // 50 + 1):
-        seen = see(boss.get(f"{there}?page={number}"))
-        assert seen.foul == []
-        assert not {"img", "svg", "iframe", "style", "object", "embed"} & set(seen.tags)
-        words += "".join(seen.words)
-    assert [text for text in TEXTS if text[:255] not in words] == []
+    for there in (f"/projects/{scanned.project}/vulnerabilities/app:v1", "/admin/vulnerabilities"):
+        words = ""
+        for number in range(1, len(TEXTS) // 50 + 1):
+            seen = see(boss.get(f"{there}?page={number}"))
+            assert seen.foul == []
+            assert not {"img", "svg", "iframe", "style", "object", "embed"} & set(seen.tags)
+            words += "".join(seen.words)
+        assert [text for text in TEXTS if text[:255] not in words] == []
+
+
+def test_what_was_found_in_a_project_and_everywhere(scanned: Scanned, boss: Visitor) -> None:
+    assert "nothing" in boss.page(f"/projects/{scanned.project}/vulnerabilities").text
+    for tag, found in (
+        ("v1", [finding(1, "Critical"), finding(2, "Low", package="zlib")]),
+        ("v2", [finding(2, "Low", package="zlib")]),
+    ):
+        scanned.scanner.by_digest[scanned.push(tag, tag)] = found
+        scanned.scan(tag)
+    scanned.work()
+    guest = member(scanned, Role.GUEST)
+    for visitor, path in ((boss, "/admin/vulnerabilities"), (guest, f"/projects/{scanned.project}/vulnerabilities")):
+        shown = visitor.page(path)
+        assert "1 to 3 of 3" in shown.text
+        assert "2 of 2" in shown.text
+        assert shown.text.index("CVE-2026-0001") < shown.text.index("CVE-2026-0002")
+        digest = scanned.api("GET", "v1").get_json()["digest"]
+        assert f"/projects/{scanned.project}/vulnerabilities/app@{digest}" in shown.links
+        assert "1 to 2 of 2" in visitor.page(f"{path}?search=zlib").text
+        assert "1 to 1 of 1" in visitor.page(f"{path}?search=cve-2026-0001").text
+        assert "1 to 2 of 2" in visitor.page(f"{path}?severity=Low&search=zlib").text
+        assert "Nothing like this was found." in visitor.page(f"{path}?severity=High").text
+        for strange in ("a,b", "x=1", "~", "[a~b]", "%00", ","):
+            assert visitor.get(f"{path}?search={strange}").status_code in (200, 400)
+    assert guest.get("/admin/vulnerabilities").status_code == 403

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from harborapi import models
 from harborapi.models.scanner import HarborVulnerabilityReport
+from sqlalchemy import update
 
+from authsvc.core.db import db, utcnow
+from authsvc.jobs import service as jobs
+from authsvc.jobs.models import MANUAL, Task
 from authsvc.rbac.roles import Role
 from authsvc.scanners.rules import NATIVE_REPORT, REPORT
+from authsvc.scanning import tasks
+from authsvc.scanning.models import Vulnerability
 from tests.scanning.conftest import Scanned
 from tests.support.scanner import METADATA, NAME, finding
 
@@ -247,5 +254,27 @@ def test_an_image_may_go_while_it_is_scanned(scanned: Scanned, deleted_when: str
         assert scanned.api("DELETE", "v1").status_code == 200
     scanned.work()
     assert scanned.api("GET", "v1").status_code == 404
-    queues = scanned.world.api("GET", "/jobservice/queues", "admin").get_json()
-    assert [queue for queue in queues if queue["job_type"] == "IMAGE_SCAN" and queue.get("count")] == []
+    with scanned.world.changes():
+        assert [task.status for task in db.session.query(Task)] == ["Success"], "nothing is left to be done"
+
+
+def test_what_no_report_names_any_more_is_forgotten(scanned: Scanned) -> None:
+    """Not at once: somebody may be about to name it."""
+    scanned.push("v1")
+    for number in (1, 2):
+        scanned.scanner.findings = [finding(number)]
+        scanned.scan("v1")
+        scanned.work()
+
+    def purged() -> list[str]:
+        with scanned.world.changes():
+            jobs.launch(tasks.PURGE, MANUAL)
+        scanned.work()
+        with scanned.world.changes():
+            return sorted(row.cve_id for row in db.session.query(Vulnerability))
+
+    assert purged() == ["CVE-2026-0001", "CVE-2026-0002"]
+    with scanned.world.changes():
+        db.session.execute(update(Vulnerability).values(first_seen_at=utcnow() - timedelta(days=2)))
+    assert purged() == ["CVE-2026-0002"]
+    assert len(scanned.found("v1")) == 1

@@ -9,18 +9,13 @@ from typing import Any
 from sqlalchemy import select
 
 from authsvc.artifacts.models import Artifact
-from authsvc.core.db import db, utcnow
-from authsvc.jobs import service as jobs
-from authsvc.jobs.models import MANUAL
+from authsvc.core.db import db
 from authsvc.registries import service as registries
 from authsvc.registries.remote import Remote
-from authsvc.scanners.models import Scanner
-from authsvc.scanners.rules import Found, Report
-from authsvc.scanning import reports, scans
-from authsvc.scanning.models import ScanReport
+from authsvc.scanners.rules import Found
 from tests.gate.conftest import Site
+from tests.support.findings import found_in
 from tests.support.registry import digest_of
-from tests.support.scanner import METADATA, NAME
 from tests.support.visitor import Visitor, see
 
 _MOST = 500  # pages; what tables are sorted by counts as pages of its own
@@ -67,26 +62,12 @@ def fill(site: Site) -> None:
         shown = re.search(r'name="seen" value="(\w*)"', boss.get(path.removesuffix("/rules")).text)
         answer = boss.post(path, form | ({"seen": shown[1]} if shown else {}))
         assert answer.status_code in (200, 303), (path, see(answer).text)
-    look(site)
+    with site.world.front.flask.app_context():
+        digest = db.session.scalars(select(Artifact.digest).order_by(Artifact.id).limit(1)).one()
+    links = {"links": ["https://x.example.com"]}
+    found_in(site.world.front.flask, digest, Found("CVE-2026-1", "zlib", "1.0", severity="High", details=links))
     (copies,) = site.world.api("GET", "/replication/policies", "admin").get_json()
     assert boss.post(f"/admin/replication/{copies['id']}", {"action": "run"}).status_code == 303
-
-
-def look(site: Site) -> None:
-    """Let a scanner have looked at something."""
-    found = Report(
-        utcnow(), NAME, [Found("CVE-2026-1", "zlib", "1.0", severity="High", details={"links": ["https://x.example.com"]})]
-    )
-    with site.world.changes():
-        by = Scanner(uuid="0", name="probe", url="https://scanner.example.com", is_default=True, said=METADATA)
-        db.session.add(by)
-        db.session.flush()
-        execution = jobs.begin(scans.KIND, MANUAL)
-        scans.add(execution, by, db.session.scalars(select(Artifact).order_by(Artifact.id).limit(1)).all())
-        reported = [(row.id, row.uuid) for row in db.session.scalars(select(ScanReport))]
-    with site.world.front.flask.app_context():
-        for report_id, uuid in reported:
-            reports.store(report_id, uuid, found, lambda: None)
 
 
 def test_each_page_is_there(site: Site) -> None:
