@@ -16,7 +16,7 @@ from authsvc.additions.rules import IMAGE
 from authsvc.artifacts.models import Artifact, Tag
 from authsvc.core.db import db
 from authsvc.core.errors import BadRequest
-from authsvc.core.query import AllOf, AnyOf, Contains, Exact, Match, Range, filtered, parse_q
+from authsvc.core.query import AllOf, AnyOf, Contains, Exact, Match, Range, filtered, ordered, parse_q
 from authsvc.distribution.manifest import INDEXES
 from authsvc.repositories.models import Repository
 from authsvc.scanners import rules
@@ -106,8 +106,8 @@ def dangerous_cves(seen: Seen) -> list[dict[str, Any]]:
     return list(known.values())[:_MOST]
 
 
-def findings(seen: Seen, q: str) -> Rows:
-    """(report's id, vulnerability's id) of what `q` asks for, the worst first.
+def findings(seen: Seen, q: str, sort: str = "") -> Rows:
+    """(report's id, vulnerability's id) of what `q` asks for, the worst first; there is nothing else to `sort` by.
 
     Raises:
         BadRequest: a key that there is not, or a value that cannot be.
@@ -123,7 +123,7 @@ def findings(seen: Seen, q: str) -> Rows:
         found = found.where(_scored(match))
     if asked.keys() & {_normal(name) for name in (*_PLACES, _TAG)}:
         found = found.where(_there(q, asked.get(_TAG)))
-    return found.order_by(*_WORST_FIRST)
+    return ordered(found, sort, {}, _WORST_FIRST)
 
 
 def _normal(name: str) -> str:

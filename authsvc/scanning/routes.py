@@ -225,7 +225,7 @@ def _summary(seen: Seen, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _findings(seen: Seen, arguments: dict[str, Any]) -> Any:
     page, size = max(1, arguments["page"]), arguments["page_size"] if arguments["page_size"] > 0 else MAX_PAGE_SIZE
-    found = hub.findings(seen, arguments["q"])
+    found = hub.findings(seen, arguments["q"], arguments["sort"])
     total = hub.count(found, seen, arguments["q"], is_tuned=arguments["tune_count"])
     rows = hub.page(found, size, (page - 1) * size, with_tag=arguments["with_tag"])
     goes_on = len(rows) == size if total < 0 else page * size < total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import EXCLUDE, fields, validate
 
-from authsvc.core.api import Bounded, PageArguments, Schema, Time
+from authsvc.core.api import Bounded, ListArguments, Schema, Time
 from authsvc.scanners.rules import SBOM, VULNERABILITY
 from authsvc.scanners.schemas import ScannerNameSchema
 
@@ -83,7 +83,9 @@ class SecuritySummarySchema(Schema):
     dangerous_artifacts = fields.List(fields.Nested(DangerousArtifactSchema))
 
 
-class VulnerabilityArguments(PageArguments):
+class VulnerabilityArguments(ListArguments):
+    """The worst come first, always."""
+
     q = fields.String(
         load_default="",
         validate=validate.Length(max=2048),

@@ -67,7 +67,7 @@ def test_it_is_not_tried_for_ever(scanned: Scanned) -> None:
         ("/scan", (202, {}, b'{"id": "../../admin"}'), "no id"),
         ("/scan", (202, {}, b"{}"), "no id"),
         ("/metadata", (200, {}, b"<html>"), "no JSON that can be read"),
-        ("/metadata", (200, {"Content-Length": "1000"}, b"{}"), "cannot be asked"),
+        ("/metadata", (200, {"Content-Length": "1000", "Connection": "close"}, b"{}"), "cannot be asked"),
     ],
 )
 def test_nonsense_is_an_error_that_says_what_it_is(scanned: Scanned, part: str, answer: Answer, said: str) -> None:
@@ -145,14 +145,11 @@ def test_what_others_wrote_is_kept_as_text_or_not_at_all(scanned: Scanned) -> No
 
 def test_fifty_thousand_findings(scanned: Scanned) -> None:
     scanned.push("v1")
-    scanned.push("v2", "other")
     scanned.scanner.findings = [finding(number, "Low", package=f"p{number % 100}") for number in range(50_000)]
-    for tag in ("v1", "v2"):
-        scanned.scan(tag)
+    scanned.scan("v1")
     scanned.work()
-    for tag in ("v1", "v2"):
-        assert scanned.seen(tag)["summary"]["total"] == 50_000
-    assert len(scanned.found("v2")) == 50_000
+    assert scanned.seen("v1")["summary"]["total"] == 50_000
+    assert len(scanned.found("v1")) == 50_000
 
 
 def test_two_names_of_one_vulnerability(scanned: Scanned) -> None:
