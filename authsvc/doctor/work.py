@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from authsvc.artifacts.models import Damage, Intent
 from authsvc.audit.models import AuditOutbox
 from authsvc.core.db import db, present, reading, utcnow
-from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good, skipped
+from authsvc.doctor.findings import Check, Finding, Patient, bad, doubtful, good
 from authsvc.inbox.models import PENDING, QUARANTINED, InboxEvent
 from authsvc.jobs.models import ERROR, FINAL, Execution, Lease, PausedQueue, Schedule, Task
 from authsvc.scanners import rules
@@ -143,7 +143,7 @@ def _scanners(patient: Patient) -> Finding:
     with patient.app.app_context(), reading():
         rows = db.session.execute(in_use).all()
     if not rows:
-        return skipped("no scanner is registered, so nothing is scanned")
+        return good("no scanner is registered, so nothing is scanned")
     if silent := [row.name for row in rows if row.health == UNHEALTHY]:
         return bad(f"scanners that do not answer: {', '.join(silent)}", "see SCANNER_HEALTH at /admin/runs for why")
     if old := [row.name for row in rows if (made := rules.database_time(row.said)) and utcnow() - made > _STALE]:

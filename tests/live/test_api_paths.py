@@ -19,6 +19,9 @@ CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("GET", ARTIFACT, 200, {}),
     ("GET", f"{ARTIFACT}/additions/{{addition}}", 200, {}),
     ("GET", f"{ARTIFACT}/additions/vulnerabilities", 200, {}),
+    ("POST", f"{ARTIFACT}/scan", 412, {}),  # by none
+    ("POST", f"{ARTIFACT}/scan/stop", 202, {}),
+    ("GET", f"{ARTIFACT}/scan/{{report_id}}/log", 404, {}),
     ("GET", f"{ARTIFACT}/accessories", 200, {}),
     ("POST", f"{ARTIFACT}/tags", 201, {"name": "v2"}),
     ("GET", f"{ARTIFACT}/tags", 200, {}),
@@ -49,7 +52,7 @@ def test_names_with_slashes_on_every_route(team: Team, slash: str) -> None:
     wanted = {"name": "l", "scope": "p", "project_id": stack.api("GET", f"/projects/{project}").json()["project_id"]}
     label = stack.api("POST", "/labels", json=wanted).headers["Location"].rpartition("/")[2]
     here = {"project_name": project, "repository_name": f"deep{slash}er{slash}app", "reference": "v1", "tag_name": "v2",
-            "label_id": label, "addition": "build_history"}  # fmt: skip
+            "label_id": label, "addition": "build_history", "report_id": "none"}  # fmt: skip
     for method, path, status, body in CALLS:
         query = f"?from={project}/source:v1" if path.endswith("/artifacts") and method == "POST" else ""
         sent = {key: value.format(**here) for key, value in body.items()}

@@ -96,35 +96,31 @@ def test_the_list(full: Scanned) -> None:
     assert {tuple(row["tags"]) for row in rows if row["cve_id"] == "CVE-2026-0002"} == {("v1",), ("v2",)}
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("cve_id=CVE-2026-0002", ["2", "2"]),
-        ("cve_id=~0002", ["2", "2"]),
-        ("severity=Low", ["2", "2"]),
-        ("severity={Critical high}", ["1", "4"]),
-        ("package=zlib", ["1"]),
-        ("repository_name=second/app", ["4"]),
-        ("tag=v2", ["2"]),
-        ("tag=~v", ["1", "4", "3", "2", "2"]),
-        ("cvss_score_v3=[7.0~9.0]", ["4", "2", "2"]),
-        ("cvss_score_v3=[9.8~]", ["1"]),
-        ("cvss_score_v3=9.8", ["1"]),
-        ("severity=Low,tag=v1", ["2"]),
-        ("digest=sha256:nothing", []),
-    ],
-)
-def test_it_is_asked(full: Scanned, q: str, found: list[str]) -> None:
-    assert ids(ask(full, f"q={q}")) == found
-    answer = full.world.api("GET", f"/security/vul?q={q}", "admin")
-    assert answer.headers["X-Total-Count"] == str(len(found))
+ASKED = {
+    "cve_id=CVE-2026-0002": ["2", "2"],
+    "cve_id=~0002": ["2", "2"],
+    "severity=Low": ["2", "2"],
+    "severity={Critical high}": ["1", "4"],
+    "package=zlib": ["1"],
+    "repository_name=second/app": ["4"],
+    "tag=v2": ["2"],
+    "tag=~v": ["1", "4", "3", "2", "2"],
+    "cvss_score_v3=[7.0~9.0]": ["4", "2", "2"],
+    "cvss_score_v3=[9.8~]": ["1"],
+    "cvss_score_v3=9.8": ["1"],
+    "severity=Low,tag=v1": ["2"],
+    "digest=sha256:nothing": [],
+}
+REFUSED = ("severity=[a~b]", "cvss_score_v3=high", "cvss_score_v3=[11~]", "cvss_score_v3=~7", "tag={a b}", "password=1", "x")
 
 
-@pytest.mark.parametrize(
-    "q", ["severity=[a~b]", "cvss_score_v3=high", "cvss_score_v3=[11~]", "cvss_score_v3=~7", "tag={a b}", "password=1", "x"]
-)
-def test_what_cannot_be_asked(full: Scanned, q: str) -> None:
-    assert full.world.api("GET", f"/security/vul?q={q}", "admin").status_code == 400
+def test_it_is_asked(full: Scanned) -> None:
+    for q, found in ASKED.items():
+        assert ids(ask(full, f"q={q}")) == found, q
+        answer = full.world.api("GET", f"/security/vul?q={q}", "admin")
+        assert answer.headers["X-Total-Count"] == str(len(found)), q
+    for q in REFUSED:
+        assert full.world.api("GET", f"/security/vul?q={q}", "admin").status_code == 400, q
 
 
 def test_pages(full: Scanned, monkeypatch: pytest.MonkeyPatch) -> None:
